@@ -1,0 +1,1 @@
+"""One daemon that keeps a PostgreSQL database true to an EVM chain."""

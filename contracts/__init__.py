@@ -1,0 +1,1 @@
+"""The platform's contracts: sources, compiled artifacts, build and deployment."""

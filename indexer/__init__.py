@@ -1,0 +1,1 @@
+"""Chain to database: RPC, blocks, decoding, folding, rollback."""

@@ -1,0 +1,1 @@
+"""Tables, views, roles and migrations; knows no node."""

@@ -1,0 +1,1 @@
+"""Database to chain: intents, nonces, fees, signing."""
