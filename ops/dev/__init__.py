@@ -1,1 +1,1 @@
-"""The development servers: an embedded PostgreSQL and a local node, detached and owned by `chainfirst dev`."""
+"""The development servers, detached and owned by `chainfirst dev`: embedded PostgreSQL and a local node."""
