@@ -1,0 +1,177 @@
+"""The settings of chainfirst: what config.toml may say, and how it becomes one checked Config."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from chainfirst.ops import errors, mistakes, settings, values
+from chainfirst.ops.settings import Problem, Rule
+
+PREFIX = "CHAINFIRST_"
+OTHER_VARIABLES = ("CHAINFIRST_CONFIG",)  # read elsewhere; not settings
+
+
+Natural = Annotated[int, Rule(lambda n: n >= 0, "a whole number of 0 or more")]
+Positive = Annotated[int, Rule(lambda n: n >= 1, "a whole number of 1 or more")]
+Port = Annotated[int, Rule(lambda n: 1 <= n <= 65535, "a port, 1 to 65535")]
+Addresses = Annotated[tuple[values.Address, ...], Rule(bool, "one address or more")]
+Seconds = Annotated[float, Rule(lambda n: n > 0, "a number of seconds above 0")]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Whether the crowdfunding platform's tables, views and rules are there."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where PostgreSQL is."""
+
+    url: values.DatabaseUrl = field(default_factory=lambda: values.DatabaseUrl("embedded"))
+
+
+@dataclass(frozen=True)
+class FinalityTag:
+    """Final is what the node tags so; where it knows no such tag, `fallback_depth` blocks down."""
+
+    tag: Literal["finalized", "safe"] = "finalized"
+    fallback_depth: Positive | None = None
+
+
+Finality = Positive | Literal["instant"] | FinalityTag
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Which chain, and who answers for it."""
+
+    chain_id: Positive
+    endpoints: Annotated[
+        tuple[values.Endpoint, ...], Rule(bool, f"a list of one or more of {values.Endpoint.allowed}")
+    ]
+    finality: Finality = FinalityTag(fallback_depth=64)
+
+
+@dataclass(frozen=True)
+class Factory:
+    """A contract's addresses are those that an event of another contract announces."""
+
+    contract: str
+    event: str
+    parameter: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A contract to index: `address` or `factory` says where it is, neither: not deployed yet."""
+
+    abi: Path
+    address: Literal["any"] | values.Address | Addresses | None = None
+    start_block: Natural = 0
+    events: tuple[str, ...] | None = None
+    factory: Factory | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The fixed addresses, in lower case; empty for "any", children and what isn't deployed."""
+        several = self.address if isinstance(self.address, tuple) else (self.address,)
+        return tuple(address.lower for address in several if isinstance(address, values.Address))
+
+
+@dataclass(frozen=True)
+class Writer:
+    """How transactions are signed; no signer: read only."""
+
+    signer: values.Signer | None = None
+
+
+@dataclass(frozen=True)
+class Dev:
+    """The local node; no port: any free one, no block time: a block per transaction."""
+
+    port: Port | None = None
+    block_time_seconds: Seconds | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings. `directory`, the config file's own, is what relative paths start from."""
+
+    chain: Chain
+    deployment: Path | None = None
+    platform: Platform = Platform()
+    database: Database = field(default_factory=Database)
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    writer: Writer = Writer()
+    dev: Dev = Dev()
+    directory: Path = field(init=False, default=Path())
+
+    @property
+    def state_directory(self) -> Path:
+        """Where the development servers keep data, logs and notes."""
+        return self.directory / ".chainfirst"
+
+    @property
+    def undeployed(self) -> tuple[str, ...]:
+        """Contracts that have no address yet, because there is no deployment file yet."""
+        return tuple(k for k, c in self.contracts.items() if c.address is None and c.factory is None)
+
+    def path(self, path: Path) -> Path:
+        """A path of the settings, from the config file's folder."""
+        return self.directory / path
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """The checked settings: the file, the deployment's addresses where it has none, the environment."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise errors.ConfigError(f"{path} does not exist", "Name the file with --config.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise errors.ConfigError(f"{path} can't be read: {error}", "Correct it.") from None
+    data = settings.overridden(data, environ, PREFIX, OTHER_VARIABLES)
+    deployment = _deployment(data, path.parent)
+    config = settings.read(Config, _merged(data, deployment), str(path))
+    object.__setattr__(config, "directory", path.parent.resolve())
+    problems = list(mistakes.find(config, deployed=deployment is not None))
+    deployed_on = (deployment or {}).get("chain_id")
+    if deployed_on not in (None, config.chain.chain_id):
+        found = f"a deployment on chain {deployed_on}"
+        problems.append(Problem("deployment", found, f"one on chain {config.chain.chain_id}"))
+    if problems:
+        raise settings.SettingsError(str(path), problems)
+    return config
+
+
+def _deployment(data: Mapping[str, Any], directory: Path) -> dict[str, Any] | None:
+    """The deployment file's content; None if there is none (yet)."""
+    name = data.get("deployment")
+    name = name.text if isinstance(name, settings.FromEnvironment) else name
+    if not isinstance(name, str) or not (directory / name).exists():
+        return None
+    path = directory / name
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        contracts = {key: dict(value) for key, value in content["contracts"].items()}
+        return {"chain_id": content.get("chain_id"), "contracts": contracts}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise errors.ConfigError(
+            f"{path} is no deployment: contracts, each with address and start_block", "Deploy again."
+        ) from None
+
+
+def _merged(data: dict[str, Any], deployment: dict[str, Any] | None) -> dict[str, Any]:
+    """What the settings say themselves stands; the deployment fills in addresses and start blocks."""
+    contracts = data.get("contracts")
+    if deployment is None or not isinstance(contracts, dict):
+        return data
+    for key, value in contracts.items():
+        known = deployment["contracts"].get(key, {})
+        if isinstance(value, dict) and "address" not in value and "factory" not in value:
+            value.update({k: known[k] for k in ("address", "start_block") if k in known} | value)
+    return data
