@@ -1,0 +1,69 @@
+"""Brings a database to this version's schema: Alembic's revisions, whose DDL is in migrations/sql/.
+
+One transaction, under an advisory lock: two daemons that start together migrate once, and a failed
+migration leaves nothing behind. Works as the role chainfirst_owner, which bootstrap.sql makes.
+"""
+
+from importlib import resources
+
+import alembic.command
+import alembic.config
+import psycopg
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+from chainfirst.ops.errors import ConfigError
+
+LOCK = 0x636861696E01  # "chain", 1: of this database alone, as all advisory locks
+MINIMUM_VERSION = 15
+CORE, PLATFORM = "core", "platform"
+
+
+def engine(url: str) -> sa.Engine:
+    """An engine without a pool; the URL is libpq's, as psycopg takes it."""
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sa.pool.NullPool
+    )
+
+
+def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
+    """Bring the database to the newest revision; with `platform_enabled`, the platform's branch too.
+
+    ConfigError: PostgreSQL is too old, or the login user may not do it.
+    """
+    with engine.begin() as connection:
+        version = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar_one()))
+        if version < MINIMUM_VERSION * 10_000:
+            raise ConfigError(
+                f"the database is PostgreSQL {version // 10_000}, needed is {MINIMUM_VERSION} or newer",
+                "Give another server in database.url",
+            )
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        try:
+            run_file(connection, "bootstrap.sql")
+            _upgrade(connection, platform_enabled)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise ConfigError(
+                f"the database refuses the migration: {error.diag.message_primary}",
+                "Migrate as the database's owner with CREATEROLE, or as a member of chainfirst_owner",
+            ) from error
+
+
+def run_file(connection: sa.Connection, name: str) -> None:
+    """Execute one file of migrations/sql/ as a whole."""
+    statements = resources.files("chainfirst.schema").joinpath("migrations", "sql", name).read_bytes()
+    # psycopg's own connection: SQLAlchemy would take a colon or a percent sign for a parameter
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    driver.execute(statements)
+
+
+def _upgrade(connection: sa.Connection, platform_enabled: bool) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "chainfirst.schema:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    wanted = {CORE, PLATFORM} if platform_enabled else {CORE}
+    script = ScriptDirectory.from_config(config)
+    for label in (CORE, PLATFORM):
+        if label in wanted and any(label in r.branch_labels for r in script.walk_revisions()):
+            alembic.command.upgrade(config, f"{label}@head")

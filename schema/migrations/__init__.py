@@ -1,0 +1,1 @@
+"""Alembic's folder: env.py, the revisions, and their DDL in sql/."""

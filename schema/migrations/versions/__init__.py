@@ -1,0 +1,1 @@
+"""The revisions, one file each; the DDL is in ../sql/."""
