@@ -1,0 +1,164 @@
+"""The typed reads: right answers come through, wrong ones never do; and a real node agrees."""
+
+from typing import Any
+
+import pytest
+from chainfirst.indexer.rpc import client, errors, http, quantity
+from chainfirst.indexer.rpc.client import LogFilter
+from chainfirst.indexer.rpc.errors import Kind
+
+ADDRESS, TOPIC = "0x" + "aa" * 20, "0x" + "11" * 32
+WANTED = LogFilter((ADDRESS,), (TOPIC,))
+
+
+@pytest.fixture
+def removed() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def reader(node: Any, removed: list[int]) -> Any:
+    found = client.Client(http.Endpoint(node.url), removed.append)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("0x", 0), ("0x00", 0), ("0x1F", 31), ("1f", 31), (31, 31), (31.0, 31), ("0x001f", 31)],
+)
+def test_quantities(value: Any, number: int) -> None:
+    assert quantity.parse(value) == number
+
+
+@pytest.mark.parametrize("value", ["", "-0x1", "0x1_0", " 0x1", "0xg", None, True, -1, 1.5])
+def test_no_quantities(value: Any) -> None:
+    with pytest.raises(ValueError):
+        quantity.parse(value)
+
+
+def test_simple_reads(node: Any, reader: client.Client, header: Any) -> None:
+    node.results = {
+        "eth_chainId": "0x89",
+        "eth_blockNumber": 12,
+        "eth_getBlockByNumber": lambda params: header(12 if params[0] == "latest" else int(params[0], 16)),
+        "eth_getBlockByHash": lambda params: header(7) if params[0] == header(7)["hash"] else None,
+    }
+    assert (reader.chain_id(), reader.block_number()) == (0x89, 12)
+    for block, number in (("latest", "0xc"), (3, "0x3")):
+        found = reader.header_by_number(block)
+        assert found is not None and found.number == number
+    assert reader.header_by_hash(header(8)["hash"]) is None
+    found = reader.header_by_hash(header(7)["hash"])
+    assert found is not None and found.number == "0x7"
+
+
+def test_wrong_headers(node: Any, reader: client.Client, header: Any) -> None:
+    for wrong in (header(4), {**header(3), "hash": "0x12"}, {**header(3), "timestamp": "soon"}):
+        node.results = {"eth_getBlockByNumber": wrong, "eth_getBlockByHash": wrong}
+        for ask in (lambda: reader.header_by_number(3), lambda: reader.header_by_hash(header(3)["hash"])):
+            with pytest.raises(errors.RpcTransientError) as caught:
+                ask()
+            assert caught.value.kind is Kind.BAD_ANSWER
+
+
+def test_a_tag_the_node_does_not_know(node: Any, reader: client.Client) -> None:
+    node.results = {"eth_getBlockByNumber": {"code": -32602, "message": "Invalid Params"}}
+    with pytest.raises(errors.RpcFatalError) as caught:
+        reader.header_by_number("finalized")
+    assert caught.value.kind is Kind.TAG_UNSUPPORTED
+
+
+def test_headers_in_batches_shrink_to_what_the_node_takes(
+    node: Any, reader: client.Client, header: Any
+) -> None:
+    whole = node.answer
+    refusal = b'{"id":null,"error":{"code":-32000,"message":"batch limit 20 exceeded"}}'
+    node.answer = lambda request: (200, {}, refusal) if len(request) > 20 else whole(request)
+    node.results = {"eth_getBlockByNumber": lambda params: header(int(params[0], 16))}
+    numbers = [*range(100, 130), 7]
+    assert [int(found.number, 16) for found in reader.headers_by_number(numbers)] == numbers
+    node.results = {"eth_getBlockByNumber": None}
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.headers_by_number([1])
+    assert caught.value.kind is Kind.BLOCK_UNKNOWN
+
+
+def test_logs_come_in_order_and_without_removed_ones(
+    node: Any, reader: client.Client, log: Any, removed: list[int]
+) -> None:
+    gone = log(6, 3, removed=True)
+    node.results = {
+        "eth_getLogs": [log(7, 11), log(5, 0), gone, log(7, 2), log(6, 1, address=ADDRESS.upper())]
+    }
+    found, size = reader.logs_by_range(WANTED, 5, 7)
+    places = [(int(each.block_number, 16), int(each.log_index, 16)) for each in found]
+    assert places == [(5, 0), (6, 1), (7, 2), (7, 11)]
+    assert {each.address for each in found} == {ADDRESS}
+    assert removed == [1]
+    assert size > 1000
+    query = {"fromBlock": "0x5", "toBlock": "0x7", "address": [ADDRESS], "topics": [[TOPIC]]}
+    assert node.requests[0]["params"] == [query]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"blockNumber": "0x8"},
+        {"blockNumber": "0x4"},
+        {"blockHash": "0x12"},
+        {"blockHash": "0x" + "ff" * 32},
+        {"address": "0x" + "bb" * 20},
+        {"topics": ["0x" + "12" * 32]},
+        {"topics": []},
+        {"logIndex": "0x0"},
+        {"logIndex": "zero"},
+    ],
+)
+def test_wrong_logs(node: Any, reader: client.Client, log: Any, change: dict[str, Any]) -> None:
+    node.results = {"eth_getLogs": [log(5, 0), {**log(5, 1), **change}]}
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.logs_by_range(WANTED, 5, 7)
+    assert caught.value.kind is Kind.BAD_ANSWER
+
+
+def test_logs_by_hash_are_of_that_block(node: Any, reader: client.Client, log: Any, header: Any) -> None:
+    node.results = {"eth_getLogs": [log(5, 0)]}
+    assert len(reader.logs_by_hash(WANTED, header(5)["hash"])) == 1
+    assert node.requests[0]["params"][0]["blockHash"] == header(5)["hash"]
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.logs_by_hash(WANTED, header(6)["hash"])
+    assert caught.value.kind is Kind.BAD_ANSWER
+
+
+def test_an_empty_filter_is_not_any(reader: client.Client) -> None:
+    assert reader.logs_by_range(LogFilter(()), 1, 2) == ([], 0)
+    assert LogFilter(None, (TOPIC,)).params() == {"topics": [[TOPIC]]}
+
+
+def test_a_real_node(anvil: Any) -> None:
+    reader = client.Client(http.Endpoint(anvil.url))
+    emitter = "0x60006000a060006000f3"  # init code: LOG0 of nothing, deploys nothing
+    call = reader.endpoint.call
+    sender = call("eth_accounts", [], list[str])[0]
+    transaction = call("eth_sendTransaction", [{"from": sender, "data": emitter, "gas": "0x30000"}], str)
+    block = call("eth_getTransactionReceipt", [transaction], dict)["blockHash"]
+    header = reader.header_by_hash(block)
+    assert header is not None
+    number = int(header.number, 16)
+    assert reader.chain_id() == 31337
+    assert reader.block_number() >= number
+    assert reader.header_by_number(number) == header
+    assert reader.header_by_number(10**9) is None
+    assert reader.headers_by_number([number, 0])[0].hash == block
+    logs = reader.logs_by_hash(LogFilter(), block)
+    assert len(logs) == 1
+    assert reader.logs_by_range(LogFilter(), number, number)[0] == logs
+    assert len(reader.receipts_by_hash(block)[0].logs) == 1
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.logs_by_hash(LogFilter(), "0x" + "ab" * 32)
+    assert caught.value.kind is Kind.BLOCK_UNKNOWN
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.logs_by_range(LogFilter(), 10**9, 10**9)
+    assert caught.value.kind is Kind.LAG
+    reader.close()

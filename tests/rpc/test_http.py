@@ -1,0 +1,139 @@
+"""One endpoint over HTTP: what is JSON-RPC is decoded, everything else is an error with its kind."""
+
+import socket
+from typing import Any
+
+import pytest
+from chainfirst.indexer.rpc import errors, http
+from chainfirst.indexer.rpc.errors import Kind
+from chainfirst.indexer.structs import Header
+
+
+@pytest.fixture
+def endpoint(node: Any) -> Any:
+    found = http.Endpoint(node.url + "/v2/secret-key")
+    yield found
+    found.close()
+
+
+def test_keeps_the_connection_and_decodes(node: Any, endpoint: http.Endpoint, header: Any) -> None:
+    node.results = {"eth_getBlockByNumber": header(7), "eth_chainId": "0x1"}
+    assert endpoint.call("eth_chainId", [], str) == "0x1"
+    assert endpoint.call("eth_getBlockByNumber", ["0x7", False], Header).number == "0x7"
+    assert node.connections == 1
+
+
+def test_a_bom_is_skipped(node: Any, endpoint: http.Endpoint) -> None:
+    node.say(b'\xef\xbb\xbf{"jsonrpc":"2.0","id":%ID%,"result":"0x1"}')
+    assert endpoint.call("eth_chainId", [], str) == "0x1"
+
+
+def test_null_is_not_missing(node: Any, endpoint: http.Endpoint) -> None:
+    node.say('{"jsonrpc":"2.0","id":%ID%,"result":null}')
+    assert endpoint.call_optional("eth_getBlockByNumber", [], Header) is None
+    node.say('{"jsonrpc":"2.0","id":%ID%,"result":null,"error":null}')
+    assert endpoint.call_optional("eth_getBlockByNumber", [], Header) is None
+    node.say('{"jsonrpc":"2.0","id":%ID%}')
+    with pytest.raises(errors.RpcTransientError, match="neither result nor error") as caught:
+        endpoint.call_optional("eth_getBlockByNumber", [], Header)
+    assert caught.value.kind is Kind.BAD_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ("<html><body>Welcome</body></html>", 200, Kind.BAD_ANSWER),
+        ("", 200, Kind.BAD_ANSWER),
+        ('{"jsonrpc":"2.0","id":999999,"result":"0x1"}', 200, Kind.BAD_ANSWER),
+        ('{"jsonrpc":"2.0","id":%ID%,"result":{"a":1}}', 200, Kind.BAD_ANSWER),
+        ("error code: 1015", 200, Kind.RATE_LIMIT),
+        ("<html>503 Service Unavailable</html>", 503, Kind.TRANSPORT),
+        ("<html>gateway</html>", 504, Kind.TIMEOUT),
+        ("moved", 301, Kind.UNKNOWN),
+        ('{"id":%ID%,"error":"too many requests"}', 200, Kind.RATE_LIMIT),
+        (
+            '{"id":%ID%,"error":{"code":"x","message":null,"data":{"why":"missing trie node"}}}',
+            200,
+            Kind.PRUNED,
+        ),
+        ('{"id":null,"error":{"code":-32000,"message":"header not found"}}', 200, Kind.BLOCK_UNKNOWN),
+        ('{"id":%ID%,"result":{"b":2},"error":{"code":-32601,"message":"no"}}', 200, Kind.METHOD_MISSING),
+        (
+            '{"id":%ID%,"error":{"code":-32005,"message":"Block range limit exceeded."}}',
+            400,
+            Kind.RANGE_TOO_LARGE,
+        ),
+    ],
+)
+def test_bad_answers(node: Any, endpoint: http.Endpoint, body: str, status: int, kind: Kind) -> None:
+    node.say(body, status)
+    with pytest.raises(errors.RpcError) as caught:
+        endpoint.call("eth_chainId", [], str)
+    assert caught.value.kind is kind
+    assert isinstance(caught.value, errors.RpcFatalError) == (kind in errors.FATAL)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_error_text_in_invalid_utf8(node: Any, endpoint: http.Endpoint) -> None:
+    node.say(b'{"id":%ID%,"error":{"code":-32000,"message":"unknown block \xff\\u0000"}}')
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.call("eth_chainId", [], str)
+    assert caught.value.kind is Kind.BLOCK_UNKNOWN
+    assert "\x00" not in str(caught.value)
+
+
+def test_retry_after(node: Any, endpoint: http.Endpoint) -> None:
+    node.say("slow down", 429, retry_after="17")
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.call("eth_chainId", [], str)
+    assert (caught.value.kind, caught.value.retry_after_seconds) == (Kind.RATE_LIMIT, 17.0)
+
+
+def test_a_connection_closed_meanwhile_is_tried_once_more(node: Any, endpoint: http.Endpoint) -> None:
+    node.results = {"eth_chainId": "0x1"}
+    node.hang_up()
+    assert endpoint.call("eth_chainId", [], str) == "0x1"
+    node.hang_up()
+    node.hang_up()
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.call("eth_chainId", [], str)
+    assert caught.value.kind is Kind.TRANSPORT
+
+
+def test_a_body_beyond_the_bound(node: Any) -> None:
+    endpoint = http.Endpoint(node.url, largest_body_bytes=100)
+    node.results = {"eth_chainId": "0x" + "1" * 200}
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.call("eth_chainId", [], str)
+    assert caught.value.kind is Kind.TOO_MANY_RESULTS
+    endpoint.close()
+
+
+def test_no_answer_and_no_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        endpoint = http.Endpoint(f"http://127.0.0.1:{port}", read_timeout_seconds=0.05)
+        with pytest.raises(errors.RpcTransientError) as caught:
+            endpoint.call("eth_chainId", [], str)
+        assert caught.value.kind is Kind.TIMEOUT
+        endpoint.close()
+    with pytest.raises(errors.RpcTransientError) as caught:
+        http.Endpoint(f"http://127.0.0.1:{port}").call("eth_chainId", [], str)
+    assert caught.value.kind is Kind.TRANSPORT
+
+
+def test_a_batch_answers_in_the_order_asked(node: Any, endpoint: http.Endpoint, header: Any) -> None:
+    node.results = {"eth_getBlockByNumber": lambda params: header(int(params[0], 16))}
+    found = endpoint.batch("eth_getBlockByNumber", [[hex(n), False] for n in (5, 3, 9)], Header)
+    assert [each and each.number for each in found] == ["0x5", "0x3", "0x9"]
+    node.say('{"id":null,"error":{"code":-32600,"message":"batch too large"}}')
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.batch("eth_getBlockByNumber", [["0x1", False]], Header)
+    assert caught.value.kind is Kind.BATCH_TOO_LARGE
+    node.say('[{"id":null,"error":{"code":-32000,"message":"batch limit 1 exceeded"}}]')
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.batch("eth_getBlockByNumber", [["0x1", False]], Header)
+    assert caught.value.kind is Kind.BATCH_TOO_LARGE
+    node.say("[]")
+    with pytest.raises(errors.RpcTransientError, match="no answer"):
+        endpoint.batch("eth_getBlockByNumber", [["0x1", False]], Header)
