@@ -32,7 +32,7 @@ def connection() -> Iterator[psycopg.Connection]:
     data = base / "data"
 
     def run(tool: str, *arguments: str) -> None:
-        command = [BIN / tool, "-D", data, *arguments]
+        command = [str(BIN / tool), "-D", str(data), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=base, timeout=60, **identity)
 
     try:
