@@ -33,6 +33,11 @@ class Running:
     process: psutil.Process
     port: int
 
+    @property
+    def url(self) -> str:
+        """Its HTTP endpoint; it answers WebSocket at the same port."""
+        return f"http://127.0.0.1:{self.port}"
+
 
 class Anvil:
     """The anvil noted in `<dir>/dev.json`; its log is `<dir>/anvil.log`. A stop loses the chain."""
@@ -121,7 +126,7 @@ class Anvil:
             raise errors.ConfigError(
                 f"no local node runs in {self.directory}", "Start it: chainfirst dev up."
             )
-        return f"http://127.0.0.1:{running.port}"
+        return running.url
 
     @property
     def ws_url(self) -> str:
