@@ -1,6 +1,7 @@
 """A migrated database for each test, copied from one that was migrated once."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ def pg_template(pg_cluster: Cluster) -> str:
 
 
 @pytest.fixture
-def connection(pg_url: str) -> Iterator[psycopg.Connection]:
+def connection(pg_url: str) -> Iterator[psycopg.Connection[Any]]:
     """The daemon's role on a migrated database."""
     with psycopg.connect(pg_url) as connection:
         connection.execute("SET ROLE chainfirst_daemon")

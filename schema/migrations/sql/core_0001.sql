@@ -97,7 +97,7 @@ COMMENT ON COLUMN chain.sources.contract IS 'The contract''s key in the configur
 COMMENT ON COLUMN chain.sources.event IS 'The event''s signature';
 COMMENT ON COLUMN chain.sources.filter IS 'Addresses, factory and start block that are asked for';
 COMMENT ON COLUMN chain.sources.fingerprint IS 'Changes when the table or the filter would';
-COMMENT ON COLUMN chain.sources.complete_to IS 'The last block up to which nothing is missing; -1: none';
+COMMENT ON COLUMN chain.sources.complete_to IS 'The last block up to which nothing is missing; -1: none; once joined, the cursor says it';
 COMMENT ON COLUMN chain.sources.joined IS 'Whether it takes part in new blocks, and follows the cursor';
 COMMENT ON COLUMN chain.sources.created_at IS 'When it was first configured';
 

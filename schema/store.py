@@ -1,0 +1,234 @@
+"""The tables of the schema chain, in small functions; the caller's connection says in which transaction.
+
+A change that finds its row in another state than expected raises ResetError: somebody else wrote.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from chainfirst.ops.errors import ConfigError, FatalError, ResetError
+from chainfirst.schema import layout, queries
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+LEADER_LOCK = 0x636861696E02  # "chain", 2: of this database alone, as all advisory locks
+_SQL = queries.load("store.sql")
+
+Connection = psycopg.Connection[Any]
+ChangeKind = Literal["add", "rollback", "join", "rewind"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A row of chain.blocks."""
+
+    number: int
+    hash: str
+    parent_hash: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The row of chain.cursor. Numbers and hashes are null together."""
+
+    chain_id: int
+    genesis_hash: str
+    indexed_number: int | None = None
+    indexed_hash: str | None = None
+    final_number: int | None = None
+    final_hash: str | None = None
+    reorg_suspected: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A row of chain.sources. Once joined, it is complete to the cursor, whatever `complete_to` says."""
+
+    table_name: str
+    contract: str
+    event: str
+    filter: Mapping[str, Any]
+    fingerprint: str
+    complete_to: int = -1
+    joined: bool = False
+
+
+def acquire_leadership(connection: Connection) -> int | None:
+    """This session's epoch, or None while another session leads: try again later.
+
+    The lock belongs to the session, the epoch to the transaction: commit, then write as the leader.
+    """
+    if not _one(connection.execute(_SQL["try_lead"], [LEADER_LOCK]))[0]:
+        return None
+    epoch: int = _one(connection.execute(_SQL["next_epoch"]))[0]
+    return epoch
+
+
+def assert_epoch(connection: Connection, epoch: int) -> None:
+    """Hold the leadership until the transaction ends. FatalError: another daemon leads now."""
+    found = _one(connection.execute(_SQL["epoch"]))[0]
+    if found != epoch:
+        raise FatalError(
+            f"another daemon leads this database: epoch {found}, ours is {epoch}",
+            "Nothing was written; start this one again, and it will stand by",
+        )
+
+
+def open_cursor(connection: Connection, chain_id: int, genesis_hash: str) -> Cursor:
+    """The cursor, made if there is none. ConfigError: the database follows another chain."""
+    connection.execute(_SQL["open_cursor"], [chain_id, genesis_hash])
+    cursor = read_cursor(connection)
+    if cursor is None or (cursor.chain_id, cursor.genesis_hash) != (chain_id, genesis_hash):
+        raise ConfigError(
+            f"the database follows {cursor}, the node is chain {chain_id} with genesis {genesis_hash}",
+            "Give this chain a database of its own, or correct chain.endpoints",
+        )
+    return cursor
+
+
+def read_cursor(connection: Connection) -> Cursor | None:
+    """The cursor; None: this database has followed no chain yet."""
+    with connection.cursor(row_factory=class_row(Cursor)) as rows:
+        return rows.execute(_SQL["read_cursor"]).fetchone()
+
+
+def advance_cursor(connection: Connection, expected: Cursor, new: Cursor) -> None:
+    """Move the cursor, forwards or back. `reorg_suspected` is set, never compared.
+
+    ResetError: the cursor is not where `expected` says. FatalError: the final block would go back.
+    """
+    values = dataclasses.asdict(expected) | {f"new_{k}": v for k, v in dataclasses.asdict(new).items()}
+    try:
+        changed = connection.execute(_SQL["advance_cursor"], values).rowcount
+    except psycopg.errors.RestrictViolation as error:
+        raise FatalError(
+            f"finality violated: {error.diag.message_primary}", str(error.diag.message_hint)
+        ) from error
+    if changed != 1:
+        raise ResetError(f"the cursor is {read_cursor(connection)}, expected {expected}", "Read it again")
+
+
+def insert_blocks(connection: Connection, blocks: Iterable[Block]) -> None:
+    """Add blocks. ResetError: one of these heights or hashes is there already."""
+    with connection.cursor() as rows:
+        try:
+            rows.executemany(
+                _SQL["insert_block"], [(b.number, b.hash, b.parent_hash, b.time) for b in blocks]
+            )
+        except psycopg.errors.UniqueViolation as error:
+            raise ResetError(
+                f"a block is kept already: {error.diag.message_detail}", "Read them again"
+            ) from error
+
+
+def read_blocks(connection: Connection) -> list[Block]:
+    """All kept blocks, lowest first."""
+    with connection.cursor(row_factory=class_row(Block)) as rows:
+        return rows.execute(_SQL["read_blocks"]).fetchall()
+
+
+def prune_blocks(connection: Connection, final_number: int) -> int:
+    """Drop the blocks below the final one; how many."""
+    return connection.execute(_SQL["prune_blocks"], [final_number]).rowcount
+
+
+def delete_above(connection: Connection, tables: Iterable[str], number: int) -> dict[str, int]:
+    """Take every trace of the blocks above `number` out of these event tables, `undecoded`, and the
+    kept blocks; the rows removed from each event table that had some."""
+    statement = sql.SQL("DELETE FROM event.{} WHERE block_number > %s")
+    counts = {
+        table: connection.execute(statement.format(sql.Identifier(table)), [number]).rowcount
+        for table in sorted({*tables, layout.UNDECODED})
+    }
+    connection.execute(_SQL["delete_blocks_above"], [number])
+    return {table: count for table, count in counts.items() if count}
+
+
+def add_source(connection: Connection, source: Source) -> Source:
+    """The source as stored, added if it is new.
+
+    ConfigError: it was indexed with another ABI or filter, so that its rows mean something else.
+    """
+    values = dataclasses.astuple(dataclasses.replace(source, filter={}))
+    connection.execute(_SQL["add_source"], [*values[:3], Jsonb(source.filter), *values[4:]])
+    stored = read_sources(connection)[source.table_name]
+    if stored.fingerprint != source.fingerprint:
+        raise ConfigError(
+            f"event.{source.table_name} was indexed as {stored.contract}.{stored.event} with other settings"
+            " or another ABI than the configuration has now",
+            "Restore them; or name the contract by a new key, and it is indexed from its start block",
+        )
+    return stored
+
+
+def read_sources(connection: Connection) -> dict[str, Source]:
+    """All sources by their table."""
+    with connection.cursor(row_factory=class_row(Source)) as rows:
+        return {row.table_name: row for row in rows.execute(_SQL["read_sources"])}
+
+
+def advance_source(
+    connection: Connection, expected: Source, complete_to: int, joined: bool = False
+) -> Source:
+    """Note how far a source is complete, or that it joins. ResetError: it is not where `expected` says."""
+    new = dataclasses.replace(expected, complete_to=complete_to, joined=joined)
+    values = {
+        "table_name": expected.table_name,
+        "complete_to": expected.complete_to,
+        "joined": expected.joined,
+        "new_complete_to": complete_to,
+        "new_joined": joined,
+    }
+    if connection.execute(_SQL["advance_source"], values).rowcount != 1:
+        raise ResetError(f"the source {expected.table_name} is not as expected: {expected}", "Read it again")
+    return new
+
+
+def remove_source(connection: Connection, table_name: str) -> bool:
+    """Forget a source (its table stays); False: there was none."""
+    return connection.execute(_SQL["remove_source"], [table_name]).rowcount == 1
+
+
+def record_change(
+    connection: Connection,
+    kind: ChangeKind,
+    from_block: int,
+    to_block: int,
+    added: Mapping[str, int],
+    removed: Mapping[str, int],
+) -> int:
+    """Note what this transaction changed, rows by table; its sequence number."""
+    values = [from_block, to_block, kind, Jsonb(added), Jsonb(removed)]
+    seq: int = _one(connection.execute(_SQL["record_change"], values))[0]
+    return seq
+
+
+def prune_changes(connection: Connection, before: datetime) -> int:
+    """Drop the changes older than that; how many."""
+    return connection.execute(_SQL["prune_changes"], [before]).rowcount
+
+
+def create_event_tables(connection: Connection, layouts: Iterable[layout.EventLayout]) -> None:
+    """Create the tables of these events unless they exist, as chainfirst_owner, which the session's
+    user must be a member of; then go back to the role before."""
+    role = _one(connection.execute(_SQL["as_owner"]))[0]
+    for event in layouts:
+        connection.execute(layout.create_table(layout.table(event), if_not_exists=True).encode())
+        comment = sql.SQL("COMMENT ON TABLE event.{} IS {}").format(
+            sql.Identifier(event.table), event.signature
+        )
+        connection.execute(comment)
+    connection.execute(_SQL["back_to_role"], [role])
+
+
+def _one(cursor: psycopg.Cursor[Any]) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = cursor.fetchone()
+    if row is None:
+        raise FatalError("a row that the migration made is missing", "Restore the database from its backup")
+    return row

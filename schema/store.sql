@@ -1,0 +1,68 @@
+-- The statements of schema/store.py, by name.
+
+-- name: try_lead
+SELECT pg_try_advisory_lock(%s);
+
+-- name: next_epoch
+UPDATE chain.leader SET epoch = epoch + 1 RETURNING epoch;
+
+-- name: epoch
+SELECT epoch FROM chain.leader FOR SHARE;
+
+-- name: open_cursor
+INSERT INTO chain.cursor (chain_id, genesis_hash, updated_at) VALUES (%s, %s, now()) ON CONFLICT DO NOTHING;
+
+-- name: read_cursor
+SELECT chain_id, genesis_hash, indexed_number, indexed_hash, final_number, final_hash, reorg_suspected
+FROM chain.cursor;
+
+-- name: advance_cursor
+UPDATE chain.cursor
+SET indexed_number = %(new_indexed_number)s, indexed_hash = %(new_indexed_hash)s,
+    final_number = %(new_final_number)s, final_hash = %(new_final_hash)s,
+    reorg_suspected = %(new_reorg_suspected)s, updated_at = now()
+WHERE chain_id = %(chain_id)s AND genesis_hash = %(genesis_hash)s
+    AND indexed_number IS NOT DISTINCT FROM %(indexed_number)s
+    AND indexed_hash IS NOT DISTINCT FROM %(indexed_hash)s
+    AND final_number IS NOT DISTINCT FROM %(final_number)s
+    AND final_hash IS NOT DISTINCT FROM %(final_hash)s;
+
+-- name: insert_block
+INSERT INTO chain.blocks (number, hash, parent_hash, time) VALUES (%s, %s, %s, %s);
+
+-- name: read_blocks
+SELECT number, hash, parent_hash, time FROM chain.blocks ORDER BY number;
+
+-- name: prune_blocks
+DELETE FROM chain.blocks WHERE number < %s;
+
+-- name: delete_blocks_above
+DELETE FROM chain.blocks WHERE number > %s;
+
+-- name: add_source
+INSERT INTO chain.sources (table_name, contract, event, filter, fingerprint, complete_to, joined)
+VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING;
+
+-- name: read_sources
+SELECT table_name, contract, event, filter, fingerprint, complete_to, joined
+FROM chain.sources ORDER BY table_name;
+
+-- name: advance_source
+UPDATE chain.sources SET complete_to = %(new_complete_to)s, joined = %(new_joined)s
+WHERE table_name = %(table_name)s AND complete_to = %(complete_to)s AND joined = %(joined)s;
+
+-- name: remove_source
+DELETE FROM chain.sources WHERE table_name = %s;
+
+-- name: record_change
+INSERT INTO chain.changes (from_block, to_block, kind, added, removed) VALUES (%s, %s, %s, %s, %s)
+RETURNING seq;
+
+-- name: prune_changes
+DELETE FROM chain.changes WHERE at < %s;
+
+-- name: as_owner
+SELECT current_setting('role'), set_config('role', 'chainfirst_owner', true);
+
+-- name: back_to_role
+SELECT set_config('role', %s, true);
