@@ -46,6 +46,12 @@ class Param:
         return f"({','.join(part.canonical for part in self.components)}){self.type[5:]}"
 
     @property
+    def described(self) -> str:
+        """Everything that a table's shape depends on, names included, in a form that stays as it is."""
+        parts = f"({','.join(part.described for part in self.components)})" if self.components else ""
+        return f"{self.type}{parts}{' indexed' if self.indexed else ''} {self.name}"
+
+    @property
     def dynamic(self) -> bool:
         """Whether the ABI encodes it by an offset into the tail."""
         if (item := self.item) is not None:
@@ -75,6 +81,11 @@ class Event:
     @property
     def signature(self) -> str:
         return f"{self.name}({','.join(param.canonical for param in self.params)})"
+
+    @property
+    def shape(self) -> tuple[str, tuple[bool, ...], bool]:
+        """What tells its logs from others': events of one shape differ in names alone."""
+        return self.signature, tuple(param.indexed for param in self.params), self.anonymous
 
     @property
     def topic0(self) -> str:
@@ -146,7 +157,8 @@ def _param(entry: Mapping[str, object], where: str, depth: int) -> Param:
             f"{where}.{name} has the type {kind!r}, which is not supported",
             "Name the other events in `events`, or correct the ABI",
         )
-    components = _params(entry.get("components", []), f"{where}.{name}", depth + 1) if base == "tuple" else ()
+    inner = depth + dimensions.count("]") + 1
+    components = _params(entry.get("components", []), f"{where}.{name}", inner) if base == "tuple" else ()
     return Param(name, base + bracket + dimensions, entry.get("indexed") is True, components)
 
 

@@ -33,6 +33,7 @@ KEY = ("block_number", "tx_index", "log_index")
 UNDECODED = "undecoded"
 UNDECODED_COLUMNS = (*COMMON, ("topics", "text[]"), ("data", "bytea"), ("reason", "text"))
 
+_CONTRACT_KEY = re.compile("[a-z][a-z0-9_]*")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SQL_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "smallint": sa.SmallInteger(),
@@ -97,10 +98,17 @@ def event_layouts(
     """The layouts of a contract's events; `events` picks by name or signature, None takes all.
 
     Names are given over the whole ABI before picking, so that picking fewer renames no table.
-    ConfigError: an unknown event, an unsupported type, two events with one table name.
+    ConfigError: a bad key, an unknown event, an unsupported type, two events with one table name.
     """
-    # dict: the same event twice (a union of ABIs) is one table
-    known = tuple(dict.fromkeys(abi.events_of(document)))
+    if not _CONTRACT_KEY.fullmatch(contract_key):
+        raise ConfigError(
+            f"the contract key {contract_key!r} can't begin a table's name", f"Use {_CONTRACT_KEY.pattern}"
+        )
+    # the same event twice (the union of a diamond's ABIs) is one table, named by the first
+    shapes: dict[object, abi.Event] = {}
+    for event in abi.events_of(document):
+        shapes.setdefault(event.shape, event)
+    known = tuple(shapes.values())
     picked = {event for event in known if events is None or {event.name, event.signature} & set(events)}
     unknown = set(events or ()) - {event.name for event in known} - {event.signature for event in known}
     if unknown:
@@ -163,11 +171,7 @@ def _table(name: str, columns: Iterable[tuple[str, str]], metadata: sa.MetaData 
 def _layout(contract: str, event: abi.Event, *, overload: bool) -> EventLayout:
     suffix = f"_{event.topic0[2:10]}" if overload else ""
     columns = _columns(event.params)
-    facts = [
-        event.signature,
-        str(event.anonymous),
-        *(repr((column.name, column.param)) for column in columns),
-    ]
+    facts = (event.signature, str(event.anonymous), *(column.param.described for column in columns))
     return EventLayout(
         contract=contract,
         event=event.name,

@@ -126,6 +126,32 @@ def test_overloads_are_named_by_their_topic_and_picking_renames_nothing() -> Non
     assert layout.event_layouts("c", document, ["E(uint256)"]) == (overload,)
 
 
+def test_one_signature_with_other_indexed_flags_is_another_table() -> None:
+    first, second = layout.event_layouts("c", [event("E", "bool a"), event("E", "bool indexed a")])
+    assert first.topic0 == second.topic0
+    assert (first.n_topics, second.n_topics) == (1, 2)
+    assert second.table == f"c_e_{first.topic0[2:10]}"
+
+
+def test_events_that_differ_in_names_alone_are_one() -> None:
+    (made,) = layout.event_layouts("c", [event("E", "bool a"), event("E", "bool _a")])
+    assert made.columns[0].name == "a"
+
+
+@pytest.mark.parametrize("key", ["", "1a", "A", "a-b", 'a"b', "é"])
+def test_keys_that_begin_no_table_name(key: str) -> None:
+    with pytest.raises(ConfigError, match="contract key"):
+        layout.event_layouts(key, [event("E")])
+
+
+def test_depth_counts_through_tuples() -> None:
+    kind: dict[str, object] = {"type": "bool", "name": ""}
+    for _ in range(6):
+        kind = {"type": "tuple[][]", "name": "", "components": [kind]}
+    with pytest.raises(ConfigError, match="deeper"):
+        layout.event_layouts("c", [{"type": "event", "name": "E", "inputs": [kind]}])
+
+
 def test_collisions_are_config_errors() -> None:
     with pytest.raises(ConfigError, match="c_foo_bar"):
         layout.event_layouts("c", [event("FooBar"), event("fooBar")])
