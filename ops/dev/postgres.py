@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -58,7 +59,7 @@ class Cluster:
                 "unix_socket_permissions": "0700",
                 **self._options,
             }
-            arguments = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+            arguments = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
             self._run(
                 "pg_ctl",
                 "start",
@@ -117,8 +118,9 @@ class Cluster:
         fresh.rename(self.data)
 
     def _socket_directory(self) -> Path:
-        """The data folder, or a short one of our own in the temporary folder if that is too deep."""
-        if len(os.fsencode(self.data / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
+        """The data folder, or a short one of our own in the temporary folder where that can't do."""
+        path = os.fsencode(self.data / SOCKET_NAME)
+        if len(path) <= LONGEST_SOCKET_PATH and b"," not in path:  # libpq takes a comma for a list
             return self.data
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
         short = Path(tempfile.gettempdir()) / f"chainfirst-{name}"

@@ -28,10 +28,13 @@ def mistakes(tmp_path: Path, text: str, **environ: str) -> list[str]:
 
 
 def test_the_config_that_ships_is_right(tmp_path: Path) -> None:
-    shipped = config.load(ROOT / "config.toml", {})
+    # without the deployment of whoever runs the tests here
+    environ = {"CHAINFIRST_DEPLOYMENT": str(tmp_path / "none.json")}
+    shipped = config.load(ROOT / "config.toml", environ)
     assert shipped.database.url.embedded
     assert shipped.chain.endpoints[0].dev
     assert shipped.chain.finality == config.FinalityTag("finalized", 64)
+    assert shipped.undeployed == ("issuer_registry", "campaign_factory", "share_certificate", "token")
     assert shipped.state_directory == ROOT / ".chainfirst"
 
 

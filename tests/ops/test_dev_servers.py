@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def test_a_fresh_database_for_each_test(pg_url: str) -> None:
 
 
 def test_cluster_keeps_its_data_and_starts_once(server_dir: Path) -> None:
-    deep = server_dir / ("deep" * 20) / ("er" * 20)
+    deep = server_dir / "it's, odd" / ("deep" * 20)
     cluster = Cluster(deep, {"fsync": "off"})
     assert cluster.stop() is None
     assert cluster.start()
@@ -71,6 +72,27 @@ os.killpg(0, signal.SIGKILL)
     assert cluster.stop()
     assert node.stop()
     assert node.stop() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")
+def test_cluster_of_an_ordinary_user(server_dir: Path, pg_cluster: Cluster) -> None:
+    # Python itself may lie where only root can read: import first, then become somebody else
+    nobody = pwd.getpwnam("nobody")
+    os.chown(server_dir, nobody.pw_uid, nobody.pw_gid)
+    script = f"""
+import os, psycopg
+from pathlib import Path
+from chainfirst.ops.dev.postgres import Cluster
+psycopg.connect({pg_cluster.url()!r}).close()
+os.setgroups([]); os.setgid({nobody.pw_gid}); os.setuid({nobody.pw_uid})
+cluster = Cluster(Path({str(server_dir)!r}), {{"fsync": "off"}})
+assert cluster.start()
+assert cluster.ensure_database("x")
+assert cluster.stop()
+"""
+    command, environ = [sys.executable, "-c", script], os.environ | {"HOME": str(server_dir)}
+    done = subprocess.run(command, env=environ, cwd=server_dir, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_anvil_finality_follows_the_slots(fresh_anvil: Anvil) -> None:
