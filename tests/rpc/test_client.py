@@ -142,6 +142,7 @@ def test_a_real_node(anvil: Any) -> None:
     call = reader.endpoint.call
     sender = call("eth_accounts", [], list[str])[0]
     transaction = call("eth_sendTransaction", [{"from": sender, "data": emitter, "gas": "0x30000"}], str)
+    call("evm_mine", [], str)  # returns when the transaction is surely in a block
     block = call("eth_getTransactionReceipt", [transaction], dict)["blockHash"]
     header = reader.header_by_hash(block)
     assert header is not None
