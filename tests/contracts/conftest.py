@@ -89,13 +89,17 @@ class Platform:
         call = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"]).constructor(
             *arguments
         )
-        sent = call.transact({"from": self.at["deployer"], "gas": 8_000_000})
-        return self.contract(name, self.web3.eth.get_transaction_receipt(sent)["contractAddress"])
+        sent = call.transact({"from": self.at["deployer"]})
+        return self.contract(name, self.mined(sent)["contractAddress"])
+
+    def mined(self, sent: Any) -> Any:
+        """The receipt; the node may answer a send before it has mined it."""
+        return self.web3.eth.wait_for_transaction_receipt(sent, 20, 0.005)
 
     def send(self, actor: str, call: Any) -> Any:
         """Send a call as `actor`, see that it worked, and return the receipt."""
         sent = call.transact({"from": self.at[actor], "gas": 8_000_000})
-        receipt = self.web3.eth.get_transaction_receipt(sent)
+        receipt = self.mined(sent)
         assert receipt["status"] == 1, self.reason(actor, call)
         return receipt
 
