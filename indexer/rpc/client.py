@@ -79,7 +79,14 @@ class Client:
 
     def logs_by_range(self, wanted: LogFilter, first: int, last: int) -> tuple[list[Log], int]:
         """Logs of first..last in order, and the answer's bytes; some nodes say [] beyond the head."""
-        return self._logs(wanted, {"fromBlock": hex(first), "toBlock": hex(last)}, first=first, last=last)
+        where = {"fromBlock": hex(first), "toBlock": hex(last)}
+        try:
+            return self._logs(wanted, where, first=first, last=last)
+        except errors.RpcError as error:
+            if error.kind is Kind.INVALID_PARAMS and last > first:
+                # -32602 in unknown words is most often a range; one block that fails so is a real fault
+                raise errors.make(Kind.RANGE_TOO_LARGE, error.message, text=error.text) from error
+            raise
 
     def logs_by_hash(self, wanted: LogFilter, block_hash: str) -> list[Log]:
         """The logs of one block, in order; BLOCK_UNKNOWN if the node hasn't got it."""

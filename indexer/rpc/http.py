@@ -15,6 +15,7 @@ import msgspec
 import urllib3
 from chainfirst.indexer.rpc import errors, wording
 from chainfirst.indexer.rpc.errors import Kind
+from chainfirst.ops.errors import ConfigError
 from msgspec import UNSET, UnsetType
 from urllib3.util import Timeout
 
@@ -66,7 +67,12 @@ class Endpoint:
     ) -> None:
         self.name = errors.mask(url)
         self._largest = largest_body_bytes
-        parsed = urllib3.util.parse_url(url)
+        try:
+            parsed = urllib3.util.parse_url(url)
+        except urllib3.exceptions.LocationParseError:
+            parsed = urllib3.util.Url()
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise ConfigError(f"{self.name} is no HTTP endpoint", "Write it as https://host/path.")
         self._target = parsed.request_uri or "/"
         self._headers = dict(_HEADERS)
         if parsed.auth:

@@ -82,9 +82,10 @@ def logs(
             tx_hex, transaction, position = "", -1, -1
         if log.transaction_index != tx_hex:
             tx_hex = log.transaction_index
-            before, transaction = transaction, int(tx_hex, 16)
+            before, transaction = transaction, quantity.parse(tx_hex)
             in_order = in_order and transaction > before
-        before, position = position, int(log.log_index, 16)
+        log_hex = log.log_index
+        before, position = position, 0 if log_hex == "0x" else int(log_hex, 16)
         if position <= before:
             in_order = False
         if not (any_address or log.address in addresses):
@@ -126,9 +127,8 @@ def _normal(log: Log, wanted: LogFilter) -> Log:
 
 def _sorted(found: Iterable[Log]) -> list[Log]:
     """By block, transaction and log; the same place twice is an error."""
-    keyed = [
-        ((int(x.block_number, 16), int(x.transaction_index, 16), int(x.log_index, 16)), x) for x in found
-    ]
+    parse = quantity.parse
+    keyed = [((parse(x.block_number), parse(x.transaction_index), parse(x.log_index)), x) for x in found]
     keyed.sort(key=lambda pair: pair[0])
     for (one, _), (two, _) in itertools.pairwise(keyed):
         if one == two:

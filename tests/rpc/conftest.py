@@ -18,6 +18,7 @@ class ScriptedNode:
         self.results: dict[str, Any] = {}
         self.script: list[Callable[[Any], Reply | None]] = []
         self.requests: list[Any] = []
+        self.paths: list[tuple[str, str | None]] = []
         self.connections = 0
         node = self
 
@@ -32,6 +33,7 @@ class ScriptedNode:
             def do_POST(self) -> None:
                 request = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 node.requests.append(request)
+                node.paths.append((self.path, self.headers["authorization"]))
                 reply = node.script.pop(0)(request) if node.script else node.answer(request)
                 if reply is None:
                     self.close_connection = True

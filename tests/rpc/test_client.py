@@ -131,6 +131,20 @@ def test_logs_by_hash_are_of_that_block(node: Any, reader: client.Client, log: A
     assert caught.value.kind is Kind.BAD_ANSWER
 
 
+def test_zero_written_as_0x(node: Any, reader: client.Client, log: Any) -> None:
+    node.results = {"eth_getLogs": [log(5, 1), log(5, 0, logIndex="0x", transactionIndex="0x")]}
+    assert [each.log_index for each in reader.logs_by_range(WANTED, 5, 5)[0]] == ["0x", "0x1"]
+
+
+def test_invalid_params_in_unknown_words(node: Any, reader: client.Client) -> None:
+    node.results = {"eth_getLogs": {"code": -32602, "message": "no, thanks"}}
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.logs_by_range(WANTED, 5, 6)
+    assert caught.value.kind is Kind.RANGE_TOO_LARGE
+    with pytest.raises(errors.RpcFatalError):
+        reader.logs_by_range(WANTED, 5, 5)
+
+
 def test_an_empty_filter_is_not_any(reader: client.Client) -> None:
     assert reader.logs_by_range(LogFilter(()), 1, 2) == ([], 0)
     assert LogFilter(None, (TOPIC,)).params() == {"topics": [[TOPIC]]}

@@ -7,6 +7,7 @@ import pytest
 from chainfirst.indexer.rpc import errors, http
 from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.structs import Header
+from chainfirst.ops.errors import ConfigError
 
 
 @pytest.fixture
@@ -137,3 +138,19 @@ def test_a_batch_answers_in_the_order_asked(node: Any, endpoint: http.Endpoint, 
     node.say("[]")
     with pytest.raises(errors.RpcTransientError, match="no answer"):
         endpoint.batch("eth_getBlockByNumber", [["0x1", False]], Header)
+
+
+@pytest.mark.parametrize("url", ["ws://node.example/key", "node.example", "http://", "http://host:x/key", ""])
+def test_no_http_url(url: str) -> None:
+    with pytest.raises(ConfigError, match="no HTTP endpoint") as caught:
+        http.Endpoint(url)
+    assert "key" not in str(caught.value)
+
+
+def test_a_user_in_the_url_is_sent_and_not_shown(node: Any) -> None:
+    node.results = {"eth_chainId": "0x1"}
+    endpoint = http.Endpoint(node.url.replace("//", "//me:pass@") + "/key?a=b")
+    assert endpoint.call("eth_chainId", [], str) == "0x1"
+    assert node.paths == [("/key?a=b", "Basic bWU6cGFzcw==")]
+    assert endpoint.name == node.url + "/…"
+    endpoint.close()
