@@ -102,6 +102,7 @@ class _Reader:
             return self._one_of(typing.get_args(hint), value, key)
         if dataclasses.is_dataclass(hint):
             return self._table(typing.cast(type, hint), value, key)
+        given = value
         if isinstance(value, FromEnvironment):
             value = _typed_text(hint, value.text)
         if origin is dict and isinstance(value, dict):
@@ -122,8 +123,8 @@ class _Reader:
             try:
                 return hint(value)
             except ValueError as error:
-                return self._wrong(key, str(error), hint.allowed)
-        return self._wrong(key, show(value, hint), allowed(hint))
+                return self._wrong(key, f"{error}{_origin(given)}", hint.allowed)
+        return self._wrong(key, show(given, hint), allowed(hint))
 
     def _wrong(self, key: str, found: str, what: str) -> None:
         self.problems.append(Problem(key, found, what))
@@ -137,7 +138,7 @@ class _Reader:
                 self.problems[-1] = dataclasses.replace(last, allowed=rules[0].allowed)
             return None
         broken = [rule for rule in rules if not rule.holds(typed)]
-        return self._wrong(key, show(typed, base), broken[0].allowed) if broken else typed
+        return self._wrong(key, show(value, base), broken[0].allowed) if broken else typed
 
     def _one_of(self, hints: tuple[Any, ...], value: Any, key: str) -> Any:
         """The first member that takes the value; else the complaints of the member of its shape."""
@@ -166,7 +167,7 @@ class _Reader:
         for name in sorted(value.keys() - fields.keys()):
             near = difflib.get_close_matches(name, fields, 1, 0.6)
             what = f"{near[0]} (did you mean that?)" if near else ", ".join(fields)
-            self._wrong(prefix + name, "a key that is not known", what)
+            self._wrong(prefix + name, f"a key that is not known{_origin(value[name])}", what)
         typed = {}
         for name, field in fields.items():
             if name in value:
@@ -197,6 +198,8 @@ def overridden(
         place = result
         for table in tables:
             inner = place.get(table)
+            if isinstance(inner, FromEnvironment):  # the whole table is overridden, and a value in it
+                inner = place[table] = _toml(inner.text)
             if not isinstance(inner, dict):
                 inner = place[table] = {}
             place = inner
@@ -226,14 +229,18 @@ def allowed(hint: Any) -> str:
 def show(value: Any, hint: Any) -> str:
     """A found value, short, in TOML's spelling, and without secrets."""
     if isinstance(value, FromEnvironment):
-        value = value.text
-    if isinstance(value, str) and isinstance(hint, type) and issubclass(hint, Text):
-        value = hint.masked(value)
+        return show(value.text, hint) + _origin(value)
+    if _is_text(hint):
+        value = hint.masked(str(value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list | tuple):
         return "a table" if isinstance(value, dict) else "a list"
     return f'"{value[:100]}"' if isinstance(value, str) else str(value)
+
+
+def _origin(value: Any) -> str:
+    return f" in {value.variable}" if isinstance(value, FromEnvironment) else ""
 
 
 def _is_text(hint: Any) -> bool:

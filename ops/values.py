@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from chainfirst.ops import settings
 
+SIGNERS = ("keystore", "env", "web3signer")
+
 
 class DatabaseUrl(settings.Text):
     """ "embedded" or a PostgreSQL URL; printing shows no password."""
@@ -83,7 +85,7 @@ class Signer(settings.Text):
 
     def __init__(self, full: str) -> None:
         kind, _, target = full.partition(":")
-        if kind not in ("keystore", "env", "web3signer") or not target:
+        if kind not in SIGNERS or not target:
             raise ValueError("something else")  # may be a key pasted in the wrong place: not shown
         if kind == "web3signer":
             _check_url(target, ("http", "https"), f'"{self.masked(full)}"')
@@ -103,7 +105,7 @@ class Signer(settings.Text):
     def masked(text: str) -> str:
         """Without what a URL may hide."""
         kind, _, target = text.partition(":")
-        return f"{kind}:{Endpoint.masked(target)}"
+        return f"{kind}:{Endpoint.masked(target)}" if kind in SIGNERS else "…"
 
 
 def _check_url(text: str, schemes: tuple[str, ...], shown: str, host_needed: bool = True) -> None:

@@ -5,6 +5,7 @@ server object stops at its starter's exit or, after a kill, never. PostgreSQL re
 root: then a system user owns the data, and folders above it get the permission to pass through.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -102,7 +103,8 @@ class Cluster:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [dbname]).fetchone()
             if not found:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
+                with contextlib.suppress(psycopg.errors.DuplicateDatabase):  # another one was faster
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
             return not found
 
     def _initialise(self) -> None:

@@ -162,6 +162,19 @@ def test_secrets_are_not_printed_in_mistakes_either(tmp_path: Path) -> None:
     assert "geheim" not in "".join(lines)
 
 
+@pytest.mark.parametrize("key", ["0x" + "5eC" * 21 + "e", "5" * 64, "5ec"])
+def test_a_key_in_the_place_of_the_signer_is_not_printed(tmp_path: Path, key: str) -> None:
+    spellings = [MINIMAL + f'[writer]\nsigner = "{key}"\n']
+    if key != "5ec":
+        spellings.append(MINIMAL + f"[writer]\nsigner = {key}\n")
+    lines = [line for text in spellings for line in mistakes(tmp_path, text)]
+    lines += mistakes(tmp_path, MINIMAL, CHAINFIRST_WRITER__SIGNER=key)
+    assert len(lines) == len(spellings) + 1
+    assert key.lower() not in "".join(lines).lower()
+    assert str(int(key, 16)) not in "".join(lines)
+    assert "writer.signer" in lines[-1]
+
+
 def test_urls(tmp_path: Path) -> None:
     for bad in ("", "host/db", "postgresql:db", "http://h", "postgresql://h:port/d"):
         with pytest.raises(ValueError, match='"'):

@@ -91,6 +91,12 @@ def test_a_misspelt_variable_is_an_unknown_key() -> None:
     environ = {"T_INNER__SIZ": "1", "T_IGNORED": "1", "T_ON": "yes"}
     data = settings.overridden({"name": "n", "inner": {"size": 1}}, environ, "T_", ["T_IGNORED"])
     assert mistakes(data) == [
-        "inner.siz: found a key that is not known; allowed: size (did you mean that?)",
-        'on: found "yes"; allowed: true or false',
+        "inner.siz: found a key that is not known in T_INNER__SIZ; allowed: size (did you mean that?)",
+        'on: found "yes" in T_ON; allowed: true or false',
     ]
+
+
+def test_a_table_and_a_value_in_it_may_both_be_overridden() -> None:
+    environ = {"T_INNER": "{ size = 2, ratio = 2.5 }", "T_INNER__SIZE": "3"}
+    laid_over = settings.overridden({"name": "n"}, environ, "T_")
+    assert settings.read(Outer, laid_over, "file").inner == Inner(3, 2.5)
