@@ -48,9 +48,9 @@ def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
             ) from error
 
 
-def run_file(connection: sa.Connection, name: str) -> None:
-    """Execute one file of migrations/sql/ as a whole."""
-    statements = resources.files("chainfirst.schema").joinpath("migrations", "sql", name).read_bytes()
+def run_file(connection: sa.Connection, name: str, folder: str = "migrations/sql") -> None:
+    """Execute one of this package's .sql files as a whole."""
+    statements = resources.files("chainfirst.schema").joinpath(*folder.split("/"), name).read_bytes()
     # psycopg's own connection: SQLAlchemy would take a colon or a percent sign for a parameter
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)

@@ -24,3 +24,10 @@ def connection(pg_url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.commit()
         yield connection
         connection.rollback()
+
+
+@pytest.fixture(scope="session")
+def platform_template(pg_cluster: Cluster) -> str:
+    pg_cluster.ensure_database("template_platform")
+    migrate.migrate(migrate.engine(pg_cluster.url("template_platform")), platform_enabled=True)
+    return "template_platform"
