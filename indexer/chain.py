@@ -114,6 +114,5 @@ def _violated(oldest: BlockRef, first: BlockRef, final_number: int) -> FinalityV
         f"finality violated: the node's chain has block {first.number} {first.hash} with parent "
         f"{first.parent_hash}, which does not lead to the final block {final_number} "
         f"(oldest block held: {oldest.number} {oldest.hash})",
-        "Find out which chain is true. If the node's is: stop the daemon, "
-        f"`chainfirst rewind --to N` with N below {first.number}, start it again.",
+        "Find out which chain is true before anything else; nothing was changed here.",
     )
