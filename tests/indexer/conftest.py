@@ -68,7 +68,7 @@ class Chain:
                 *(int(log[key], 16) for key in ("blockNumber", "transactionIndex", "logIndex")),
                 log["transactionHash"],
                 str(int(log["data"], 16)),
-            )  # type: ignore[misc]
+            )
             for log in self.call("eth_getLogs", [wanted])
         ]
 

@@ -1,0 +1,109 @@
+"""From what is configured to what the engine runs on: layouts, sources, factories, registration."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from chainfirst.indexer import announce, decode, engine, finality, router
+from chainfirst.indexer.children import Children
+from chainfirst.ops.errors import ConfigError
+from chainfirst.schema import layout, store
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A configured contract. `addresses` None: "any". `factory`: contract key, event, parameter."""
+
+    key: str
+    abi: object
+    addresses: frozenset[str] | None
+    start_block: int
+    events: tuple[str, ...] | None
+    factory: tuple[str, str, str] | None = None
+
+
+def policy(configured: Any) -> finality.Policy:
+    """The finality policy of the settings: a depth, "instant", or a tag with its fallback."""
+    if isinstance(configured, int):
+        return finality.Depth(configured)
+    if configured == "instant":
+        return finality.Instant()
+    return finality.Tag(configured.tag, configured.fallback_depth)
+
+
+def build(
+    contracts: Sequence[Contract], final: finality.Policy
+) -> tuple[engine.Setup, list[layout.EventLayout]]:
+    """The engine's setup and the layouts of all event tables. ConfigError for what can't be indexed."""
+    children = {contract.key: Children() for contract in contracts if contract.factory}
+    sources: list[router.Source] = []
+    for contract in contracts:
+        for event in layout.event_layouts(contract.key, contract.abi, contract.events):
+            addresses = None if contract.factory else contract.addresses
+            sources.append(router.Source(decode.compile_event(event), addresses, children.get(contract.key)))
+    layouts = [source.decoder.layout for source in sources]
+    layout.check_tables(layouts)
+    announcers = tuple(
+        _announcer(contract, sources, children[contract.key]) for contract in contracts if contract.factory
+    )
+    tables = {
+        event.table: [*(name for name, _ in layout.COMMON), *(column.name for column in event.columns)]
+        for event in layouts
+    }
+    start = min((contract.start_block for contract in contracts), default=0)
+    return engine.Setup(router.Router(sources), tables, announcers, start, final), layouts
+
+
+def _announcer(
+    contract: Contract, sources: Sequence[router.Source], children: Children
+) -> announce.Announcer:
+    assert contract.factory is not None
+    key, event, parameter = contract.factory
+    column = layout.snake_case(parameter)
+    for source in sources:
+        found = source.decoder.layout
+        if (found.contract, found.event) == (key, event) and column in {c.name for c in found.columns}:
+            return announce.Announcer(source, column, children)
+    raise ConfigError(
+        f"contracts.{contract.key}.factory: {key} has no indexed event {event} with a parameter {parameter}",
+        f"Correct it, or add {event} to contracts.{key}.events.",
+    )
+
+
+def register(
+    connection: psycopg.Connection[Any],
+    cursor: store.Cursor,
+    contracts: Sequence[Contract],
+    layouts: Sequence[layout.EventLayout],
+) -> None:
+    """Note the sources in chain.sources. ConfigError when they are not those that the database was
+    indexed with: rows of before would be missing, and nothing may be missing in silence."""
+    before = store.read_sources(connection)
+    by_key = {contract.key: contract for contract in contracts}
+    wanted = {event.table: _source(by_key[event.contract], event) for event in layouts}
+    strangers = sorted(wanted.keys() ^ before.keys())
+    if cursor.indexed_number is not None and strangers:
+        raise ConfigError(
+            f"the database is indexed to block {cursor.indexed_number} with other events than are "
+            f"configured; the difference: {', '.join(f'event.{table}' for table in strangers)}",
+            "Restore the settings, or index into an empty database.",
+        )
+    for source in wanted.values():
+        store.add_source(connection, source)
+
+
+def _source(contract: Contract, event: layout.EventLayout) -> store.Source:
+    addresses = None if contract.addresses is None else sorted(contract.addresses)
+    wanted = {"addresses": addresses, "start_block": contract.start_block, "factory": contract.factory}
+    facts = f"{event.fingerprint} {wanted!r}"
+    return store.Source(
+        table_name=event.table,
+        contract=contract.key,
+        event=event.signature,
+        filter=wanted,
+        fingerprint=hashlib.sha256(facts.encode()).hexdigest(),
+        complete_to=contract.start_block - 1,
+        joined=True,
+    )
