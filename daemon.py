@@ -89,7 +89,7 @@ def run(context_: typer.Context) -> None:
 def _migrate(found: settings.Config) -> None:
     from chainfirst.schema import migrate as migrations
 
-    migrations.migrate(migrations.engine(reach.database_url(found)), platform_enabled=False)
+    migrations.migrate(migrations.engine(reach.database_url(found)), platform_enabled=found.platform.enabled)
 
 
 def _indexer(found: settings.Config, connection: psycopg.Connection[Any], urls: list[str]) -> Any:
@@ -115,7 +115,9 @@ def _indexer(found: settings.Config, connection: psycopg.Connection[Any], urls: 
         )
         for key, contract in found.contracts.items()
     ]
-    setup, layouts = wiring.build(contracts, wiring.policy(found.chain.finality))
+    setup, layouts = wiring.build(
+        contracts, wiring.policy(found.chain.finality), platform=found.platform.enabled
+    )
     client = Client(Endpoint(urls[0]))
     genesis = client.header_by_number(0)
     if genesis is None:

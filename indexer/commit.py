@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from chainfirst.indexer.router import Rows
 from chainfirst.indexer.structs import BlockRef
-from chainfirst.schema import layout, store
+from chainfirst.schema import folds, layout, store
 from chainfirst.schema.store import Cursor
 from psycopg import sql
 
@@ -33,8 +33,15 @@ class Batch:
     ancestor: BlockRef | None = None
 
 
-def apply(conn: Connection, epoch: int, expected: Cursor, batch: Batch, tables: Tables) -> Cursor:
-    """Write a batch in one transaction and return the new cursor.
+def apply(
+    conn: Connection,
+    epoch: int,
+    expected: Cursor,
+    batch: Batch,
+    tables: Tables,
+    kept: Sequence[folds.Fold] = (),
+) -> Cursor:
+    """Write a batch in one transaction and return the new cursor; `kept` folds are refreshed in it.
 
     FatalError when another daemon leads; ResetError when the cursor is not the expected one.
     """
@@ -44,7 +51,10 @@ def apply(conn: Connection, epoch: int, expected: Cursor, batch: Batch, tables: 
         store.assert_epoch(conn, epoch)
         store.advance_cursor(conn, expected, new)
         removed = {}
+        keys: list[set[folds.Key]] = [set() for _ in kept]
         if batch.ancestor is not None:
+            for fold, touched in zip(kept, keys, strict=True):
+                touched |= folds.touched(conn, fold, batch.ancestor.number + 1)
             removed = store.delete_above(conn, tables, batch.ancestor.number)
         store.insert_blocks(conn, [_block(ref) for ref in batch.blocks])
         if batch.final is not None:
@@ -54,6 +64,12 @@ def apply(conn: Connection, epoch: int, expected: Cursor, batch: Batch, tables: 
         if batch.rows.undecoded:
             columns = [name for name, _ in layout.UNDECODED_COLUMNS]
             _copy(conn, layout.UNDECODED, columns, batch.rows.undecoded)
+        for fold, touched in zip(kept, keys, strict=True):
+            fed = [source for source in fold.sources if source[0] in batch.rows.lines]
+            touched |= folds.touched(
+                conn, dataclasses.replace(fold, sources=tuple(fed)), batch.first, tip.number
+            )
+            folds.refresh(conn, fold, touched)
         added = {table: len(lines) for table, lines in batch.rows.lines.items()}
         if batch.rows.undecoded:
             added[layout.UNDECODED] = len(batch.rows.undecoded)

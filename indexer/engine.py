@@ -19,6 +19,7 @@ from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import BlockRef, Header, Log
 from chainfirst.ops.errors import TransientError
+from chainfirst.schema.folds import Fold
 
 LINKED_SPAN = 64
 """Blocks in one batch of linked blocks; farther than that below the final block, ranges are faster."""
@@ -43,13 +44,15 @@ class Reader(fetch.Reader, Protocol):
 
 @dataclass(frozen=True)
 class Setup:
-    """What is indexed: sources with their tables' columns, factories, first block, finality."""
+    """What is indexed: sources with their tables' columns, factories, first block, finality, and the
+    folds of the ledger that are kept true in the same transaction."""
 
     router: Router
     tables: commit.Tables
     announcers: tuple[announce.Announcer, ...]
     start_block: int
     finality: finality.Policy
+    folds: Sequence[Fold] = ()
 
 
 class Indexer:
@@ -257,7 +260,9 @@ class Indexer:
         return self._setup.router.rows(logs, times.of_logs(logs, self._reader.headers_by_number))
 
     def _write(self, held: state.State, batch: Batch) -> None:
-        held.cursor = commit.apply(self._conn, self._epoch, held.cursor, batch, self._setup.tables)
+        held.cursor = commit.apply(
+            self._conn, self._epoch, held.cursor, batch, self._setup.tables, self._setup.folds
+        )
         held.blocks = [*held.blocks, *batch.blocks]
         if batch.final is not None:
             held.keep_from(batch.final.number)

@@ -9,7 +9,7 @@ import psycopg
 from chainfirst.indexer import announce, decode, engine, finality, router
 from chainfirst.indexer.children import Children
 from chainfirst.ops.errors import ConfigError
-from chainfirst.schema import layout, store
+from chainfirst.schema import folds, layout, store
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,12 @@ def policy(configured: Any) -> finality.Policy:
 
 
 def build(
-    contracts: Sequence[Contract], final: finality.Policy
+    contracts: Sequence[Contract], final: finality.Policy, *, platform: bool = False
 ) -> tuple[engine.Setup, list[layout.EventLayout]]:
-    """The engine's setup and the layouts of all event tables. ConfigError for what can't be indexed."""
+    """The engine's setup and the layouts of all event tables; with `platform`, the ledger's folds too.
+
+    ConfigError for what can't be indexed, and for a platform whose contracts are not all configured.
+    """
     children = {contract.key: Children() for contract in contracts if contract.factory}
     sources: list[router.Source] = []
     for contract in contracts:
@@ -52,8 +55,15 @@ def build(
         event.table: [*(name for name, _ in layout.COMMON), *(column.name for column in event.columns)]
         for event in layouts
     }
+    kept = folds.FOLDS if platform else ()
+    missing = sorted({table for fold in kept for table, _ in fold.sources} - tables.keys())
+    if missing:
+        raise ConfigError(
+            f"platform.enabled needs events that no contract of the settings has: {', '.join(missing)}",
+            "Configure the platform's contracts with all their events, or set platform.enabled = false.",
+        )
     start = min((contract.start_block for contract in contracts), default=0)
-    return engine.Setup(router.Router(sources), tables, announcers, start, final), layouts
+    return engine.Setup(router.Router(sources), tables, announcers, start, final, kept), layouts
 
 
 def _announcer(
