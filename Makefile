@@ -1,12 +1,9 @@
-# make demo: the whole system on an empty machine. make test: everything that CI runs.
+# make test: everything that CI runs. make soak: the long random runs.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-fast soak bench lint clean
-
-demo: $(STAMP)
-	$(BIN)/chainfirst demo
+.PHONY: test soak lint clean
 
 # Random parts print their seed; replay one with e.g. `SEED=42 make test`.
 test: $(STAMP) lint
@@ -14,9 +11,6 @@ test: $(STAMP) lint
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 0
-
-bench: $(STAMP)
-	$(BIN)/python -m bench
 
 lint: $(STAMP)
 	mkdir -p .typing && ln -sfn .. .typing/chainfirst
@@ -32,4 +26,5 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $@
 
 clean:
+	-test -x $(BIN)/chainfirst && $(BIN)/chainfirst dev down
 	rm -rf .venv .chainfirst build *.egg-info
