@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import psycopg
 import typer
@@ -15,11 +16,16 @@ from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
 from chainfirst.ops.commands import config, context, dev
 
+if TYPE_CHECKING:
+    from chainfirst.indexer.engine import Indexer
+    from chainfirst.indexer.rpc.pool import Pool
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
+CHECK_ENDPOINTS_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -67,6 +73,9 @@ def status(
 @app.command(epilog="Example: chainfirst --config config.toml run")
 def run(context_: typer.Context) -> None:
     """Index until SIGTERM or Ctrl-C."""
+    from chainfirst.indexer.rpc.pool import Pool
+    from chainfirst.indexer.rpc.ws import Heads
+
     log.configure()
     found = context.load_config(context_)
     if found.undeployed:
@@ -75,15 +84,57 @@ def run(context_: typer.Context) -> None:
             "Give each an address, or remove it.",
         )
     reach.check_database(found)
-    endpoints = reach.endpoint_urls(found)
-    for endpoint in endpoints:
-        reach.check_endpoint(found, endpoint)
+    urls = _checked_urls(found)
     _migrate(found)
     stop = threading.Event()
+    wake = threading.Event()
+
+    def asked_to_stop(*_: object) -> None:
+        stop.set()
+        wake.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, asked_to_stop)
+    pool = Pool.from_urls(urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic)
+    heads = [Heads(url, lambda _: wake.set(), _head_of(pool)) for url in urls["ws"]]
     with psycopg.connect(reach.database_url(found), autocommit=True) as connection:
-        _drive(_indexer(found, connection, [e.full for e in endpoints if e.full.startswith("http")]), stop)
+        indexer = _indexer(found, connection, pool)
+        for each in heads:
+            each.start()
+        try:
+            _drive(indexer, pool, stop, wake)
+        finally:
+            for each in heads:
+                each.close()
+            pool.close()
+
+
+def _checked_urls(found: settings.Config) -> dict[str, list[str]]:
+    """The endpoints by transport. An endpoint on another chain is fatal; one that doesn't answer only
+    where no other does."""
+    urls: dict[str, list[str]] = {"http": [], "ws": []}
+    missing: list[errors.ChainfirstError] = []
+    endpoints = reach.endpoint_urls(found)
+    for endpoint in endpoints:
+        urls["http" if endpoint.full.startswith("http") else "ws"].append(endpoint.full)
+        try:
+            reach.check_endpoint(found, endpoint)
+        except reach.EndpointUnreachable as error:
+            missing.append(error)
+            log.get("rpc").warning("endpoint_unreachable", error=str(error))
+    if len(missing) == len(endpoints):
+        raise missing[0]
+    if not urls["http"]:
+        raise errors.ConfigError("chain.endpoints has no http(s):// URL", "Add one; blocks are read there.")
+    return urls
+
+
+def _head_of(pool: "Pool") -> Callable[[], int]:
+    def head() -> int:
+        with pool.pinned() as client:
+            return client.block_number()
+
+    return head
 
 
 def _migrate(found: settings.Config) -> None:
@@ -92,16 +143,12 @@ def _migrate(found: settings.Config) -> None:
     migrations.migrate(migrations.engine(reach.database_url(found)), platform_enabled=found.platform.enabled)
 
 
-def _indexer(found: settings.Config, connection: psycopg.Connection[Any], urls: list[str]) -> Any:
+def _indexer(found: settings.Config, connection: psycopg.Connection[Any], pool: "Pool") -> "Indexer":
     """The indexer of these settings, on this connection: tables made, database bound, leadership taken."""
     from chainfirst.indexer import engine, window, wiring
-    from chainfirst.indexer.rpc.client import Client
-    from chainfirst.indexer.rpc.http import Endpoint
     from chainfirst.ops import mistakes
     from chainfirst.schema import store
 
-    if not urls:
-        raise errors.ConfigError("chain.endpoints has no http(s):// URL", "Add one; heads are read there.")
     contracts = [
         wiring.Contract(
             key=key,
@@ -118,8 +165,8 @@ def _indexer(found: settings.Config, connection: psycopg.Connection[Any], urls: 
     setup, layouts = wiring.build(
         contracts, wiring.policy(found.chain.finality), platform=found.platform.enabled
     )
-    client = Client(Endpoint(urls[0]))
-    genesis = client.header_by_number(0)
+    with pool.pinned() as client:
+        genesis = client.header_by_number(0)
     if genesis is None:
         raise errors.TransientError(f"{client.name} has no block 0")
     with connection.transaction():
@@ -134,16 +181,23 @@ def _indexer(found: settings.Config, connection: psycopg.Connection[Any], urls: 
     return engine.Indexer(connection, client, setup, epoch, window.Window(100, 10_000, 8_000_000))
 
 
-def _drive(indexer: Any, stop: threading.Event) -> None:
+def _drive(indexer: "Indexer", pool: "Pool", stop: threading.Event, wake: threading.Event) -> None:
     """Step until `stop`: transient and reset errors wait and go on, all others end the process."""
     from chainfirst.indexer.engine import Progress
 
     logger = log.get("indexer")
     repeats, pause = log.Repeats(logger, time.monotonic), POLL_SECONDS
     logger.info("started")
+    checked_at = time.monotonic()
     while not stop.is_set():
+        wake.clear()
         try:
-            progress = indexer.step()
+            if time.monotonic() - checked_at >= CHECK_ENDPOINTS_SECONDS:
+                pool.check()
+                checked_at = time.monotonic()
+            with pool.pinned() as client:
+                indexer.use(client)
+                progress = indexer.step()
         except (errors.TransientError, errors.ResetError) as error:
             repeats.failed("step", "step_failed", error=str(error))
             asked = getattr(error, "retry_after_seconds", None)
@@ -156,7 +210,7 @@ def _drive(indexer: Any, stop: threading.Event) -> None:
         repeats.recovered("step")
         pause = POLL_SECONDS
         if progress is Progress.IDLE:
-            stop.wait(POLL_SECONDS)
+            wake.wait(0 if stop.is_set() else POLL_SECONDS)
     logger.info("stopped")
 
 

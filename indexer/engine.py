@@ -66,6 +66,10 @@ class Indexer:
         self._state: state.State | None = None
         self._tag_known = True
 
+    def use(self, reader: Reader) -> None:
+        """Ask this endpoint from the next step on; what it says is checked against the blocks held."""
+        self._reader = reader
+
     def step(self) -> Progress:
         """One batch, or IDLE when the database is at the head. Raises transient, reset and fatal errors;
         after any of them the next step starts from the database."""

@@ -21,7 +21,8 @@ def write_config(directory: Path, url: str, node: Anvil, address: str, events: s
     abi = ROOT / "contracts" / "artifacts" / "Burst.json"
     file.write_text(
         f'[platform]\nenabled = false\n[database]\nurl = "{url}"\n'
-        f'[chain]\nchain_id = 31337\nendpoints = ["{node.url}"]\nfinality = 3\n'
+        f"[chain]\nchain_id = 31337\nfinality = 3\n"
+        f'endpoints = ["http://127.0.0.1:1", "{node.ws_url}", "{node.url}"]\n'  # the first is dead
         f'[contracts.token]\nabi = "{abi}"\naddress = "{address}"\nevents = {events}\n'
     )
     return file
