@@ -110,7 +110,11 @@ def test_endpoints(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
         assert f"{url} is on chain 31337, chain.chain_id is 5" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["", "config", "config check", "dev", "dev up", "dev down", "dev status"])
+COMMANDS = ["", "config", "config check", "dev", "dev up", "dev down", "dev status"]
+COMMANDS += ["migrate", "run", "status", "verify", "rebuild"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_has_an_example(command: str) -> None:
     done = typer.testing.CliRunner().invoke(daemon.app, [*command.split(), "--help"], prog_name="chainfirst")
     assert done.exit_code == 0
