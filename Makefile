@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 
 .PHONY: test soak lint clean
 
-# Random parts print their seed; replay one with e.g. `SEED=42 make test`.
+# Random parts print their seed, which is their pytest parameter too: replay one with -k.
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal
 

@@ -151,12 +151,17 @@ class Indexer:
         except rpc_errors.RpcError as error:
             self._shrink(error, first, last)
             return Progress.ADVANCED
-        logs = self._with_children(
-            wanted, found.logs, lambda more: fetch.final_range(self._reader, more, first, last).logs
-        )
+        logs = self._with_children(wanted, found.logs, lambda more: self._range_again(found, more))
         self._write(held, Batch(first, [found.tip], self._rows(logs), found.tip))
         self._window = self._window.after_answer(asked, found.received_bytes)
         return Progress.ADVANCED
+
+    def _range_again(self, found: fetch.Range, more: LogFilter) -> Sequence[Log]:
+        """The logs of other addresses in the same range, which must end in the same block."""
+        again = fetch.final_range(self._reader, more, found.first, found.last)
+        if again.tip.hash != found.tip.hash:
+            raise TransientError(f"block {found.last} was {found.tip.hash}, then {again.tip.hash}")
+        return again.logs
 
     def _shrink(self, error: rpc_errors.RpcError, first: int, last: int) -> None:
         """A smaller window where that is the cure; at one block, or for another failure, raise."""

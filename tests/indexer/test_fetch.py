@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from chainfirst.indexer import fetch, receipts
+from chainfirst.indexer import engine, fetch, receipts
 from chainfirst.indexer.rpc import errors
 from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import Header, Log
@@ -130,3 +131,13 @@ def test_logs_of_another_fork_than_the_header_are_refused() -> None:
     other = msgspec.structs.replace(HEADER, hash="0x" + "ab" * 32)
     with pytest.raises(TransientError, match="names the hash"):
         fetch.final_range(Node(headers=[other, other]), LogFilter((WETH,)), NUMBER, NUMBER)
+
+
+def test_a_range_read_again_must_end_in_the_same_block() -> None:
+    wanted = LogFilter((WETH,))
+    first = fetch.final_range(Node(), wanted, NUMBER, NUMBER)
+    other = msgspec.structs.replace(HEADER, hash="0x" + "ab" * 32)
+    nothing: Any = None
+    node: Any = Node(logs=[], headers=[other, other])
+    with pytest.raises(TransientError, match="then 0xabab"):
+        engine.Indexer(nothing, node, nothing, 0, nothing)._range_again(first, wanted)
