@@ -32,6 +32,13 @@ class Reader(Protocol):
         """All receipts of one block."""
 
 
+class SecondReader(Protocol):
+    """What is asked of another endpoint (`rpc.pool.Pool.second`)."""
+
+    def logs_by_hash(self, wanted: LogFilter, block_hash: str) -> list[Log]:
+        """Logs of one block."""
+
+
 @dataclass(frozen=True)
 class Range:
     """The logs of `first` to `last` (inclusive) in chain order; `tip` is the block `last`."""
@@ -82,7 +89,7 @@ def final_range(reader: Reader, wanted: LogFilter, first: int, last: int) -> Ran
     return Range(first, last, ref(before), tuple(logs), size)
 
 
-def block(reader: Reader, wanted: LogFilter, header: Header, second: Reader | None = None) -> Block:
+def block(reader: Reader, wanted: LogFilter, header: Header, second: SecondReader | None = None) -> Block:
     """The logs of one block by its hash, under the bloom rule.
 
     The cases, in order:
@@ -92,7 +99,10 @@ def block(reader: Reader, wanted: LogFilter, header: Header, second: Reader | No
        say which logs there are                                 -> "receipts"
     4. the node has no receipts by block: asked once more, of `second` if there is one
                                                                 -> "second answer"
-    TransientError where the receipts contradict the header: that endpoint isn't to be believed now.
+       where there is none, or it can't answer, of the same endpoint
+                                                                -> "asked twice"
+    TransientError where the receipts contradict the header: that endpoint isn't to be believed now; and
+    where `second` hasn't got the block yet.
     """
     logs = reader.logs_by_hash(wanted, header.hash)
     if logs or wanted.is_empty:
@@ -106,9 +116,24 @@ def block(reader: Reader, wanted: LogFilter, header: Header, second: Reader | No
     except errors.RpcError as error:
         if error.kind is not Kind.METHOD_MISSING:
             raise
-        again = (second or reader).logs_by_hash(wanted, header.hash)
-        return Block(ref(header), tuple(again), "second answer")
+        return _again(reader, wanted, header, second)
     return Block(ref(header), _proven(found, wanted, header), "receipts")
+
+
+def _again(reader: Reader, wanted: LogFilter, header: Header, second: SecondReader | None) -> Block:
+    if second is not None:
+        try:
+            logs = second.logs_by_hash(wanted, header.hash)
+            return Block(ref(header), tuple(logs), "second answer")
+        except errors.RpcError as error:
+            if error.kind in {Kind.BLOCK_UNKNOWN, Kind.LAG}:
+                # not as it came: the endpoint in use isn't to blame
+                number = quantity.parse(header.number)
+                raise TransientError(
+                    f"block {number} {header.hash}: no logs by hash, though its bloom may match, and the "
+                    f"second endpoint hasn't got it yet: {error.message}"
+                ) from None
+    return Block(ref(header), tuple(reader.logs_by_hash(wanted, header.hash)), "asked twice")
 
 
 def _proven(found: Sequence[receipts.Receipt], wanted: LogFilter, header: Header) -> tuple[Log, ...]:

@@ -113,6 +113,21 @@ class Pool:
                 member.failures = 0
                 member.last_error = ""
 
+    def second(self, than: Client) -> Client | None:
+        """Another endpoint than this one whose chain is checked and that is near the head, for a second
+        answer; None while there is none. Asks nothing; errors of the endpoint are the caller's."""
+        with self._lock:
+            usable = self._usable(self._clock())
+            highest = _highest(usable)
+            return next(
+                (
+                    each.client
+                    for each in usable
+                    if each.client is not than and each.checked and _near(each, highest)
+                ),
+                None,
+            )
+
     def check(self) -> None:
         """Ask every endpoint that isn't paused for its head: health, probation, the way back to the first."""
         for member in self._members:
@@ -184,15 +199,17 @@ class Pool:
 
         Where none is that good: the first usable one.
         """
-        usable = [each for each in self._members if each.paused_until <= now]
-        highest = max((each.head for each in usable if each.head is not None), default=0)
+        usable = self._usable(now)
+        highest = _highest(usable)
         fastest = min((each.latency for each in usable if each.latency is not None), default=0.0)
         for each in usable:
-            near = each.head is None or highest - each.head <= TOLERATED_LAG_BLOCKS
             slow = each.latency is not None and each.latency > max(1.0, fastest * TOLERATED_LATENCY_RATIO)
-            if near and not slow and each.good_checks >= PROBATION_CHECKS:
+            if _near(each, highest) and not slow and each.good_checks >= PROBATION_CHECKS:
                 return each
         return usable[0] if usable else None
+
+    def _usable(self, now: float) -> list[_Member]:
+        return [each for each in self._members if each.paused_until <= now]
 
     def _verify(self, member: _Member) -> None:
         """Chain id and genesis hash, before the first use and after a lost connection."""
@@ -239,3 +256,11 @@ class Pool:
             member.good_checks = 0
             if error.kind in {Kind.TRANSPORT, Kind.BAD_ANSWER}:
                 member.checked = False
+
+
+def _highest(members: Sequence[_Member]) -> int:
+    return max((each.head for each in members if each.head is not None), default=0)
+
+
+def _near(member: _Member, highest: int) -> bool:
+    return member.head is None or highest - member.head <= TOLERATED_LAG_BLOCKS

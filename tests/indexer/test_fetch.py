@@ -98,7 +98,28 @@ def test_without_receipts_the_other_endpoint_is_asked() -> None:
     found = fetch.block(node, LogFilter((WETH,)), HEADER, second=Node())
     assert found.proof == "second answer"
     assert found.logs
-    assert fetch.block(node, LogFilter((WETH,)), HEADER).logs == ()
+    alone = fetch.block(node, LogFilter((WETH,)), HEADER)
+    assert (alone.logs, alone.proof) == ((), "asked twice")
+
+
+class Failing:
+    """Another endpoint that answers with an error."""
+
+    def __init__(self, kind: errors.Kind) -> None:
+        self.kind = kind
+
+    def logs_by_hash(self, wanted: LogFilter, block_hash: str) -> list[Log]:
+        raise errors.make(self.kind, "no answer")
+
+
+def test_a_second_endpoint_without_the_block_is_waited_for_and_one_that_fails_is_none() -> None:
+    node = Node(forget_logs=True, get_receipts=no_method)
+    for kind in (errors.Kind.BLOCK_UNKNOWN, errors.Kind.LAG):
+        with pytest.raises(TransientError, match="hasn't got it yet") as caught:
+            fetch.block(node, LogFilter((WETH,)), HEADER, second=Failing(kind))
+        assert not isinstance(caught.value, errors.RpcError)  # the endpoint in use isn't to blame
+    for kind in (errors.Kind.TRANSPORT, errors.Kind.AUTH):
+        assert fetch.block(node, LogFilter((WETH,)), HEADER, Failing(kind)).proof == "asked twice"
 
 
 def test_another_failure_of_the_receipts_call_is_no_answer() -> None:

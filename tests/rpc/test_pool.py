@@ -163,6 +163,24 @@ def test_a_lagging_or_slow_endpoint_is_left(setting: Setting) -> None:
     assert setting.used() == 1
 
 
+def test_a_second_answer_comes_from_a_checked_endpoint_near_the_head(setting: Setting) -> None:
+    with setting.pool.pinned() as one:
+        assert setting.pool.second(one) is None  # the other's chain isn't checked yet
+    setting.pool.check()
+    with setting.pool.pinned() as one:
+        other = setting.pool.second(one)
+    assert other is not None
+    assert other is not one
+    assert setting.pool.second(other) is one
+    setting.nodes[1].results["eth_blockNumber"] = hex(0x64 - pool.TOLERATED_LAG_BLOCKS - 1)
+    setting.pool.check()
+    assert setting.pool.second(one) is None
+    setting.nodes[1].results["eth_blockNumber"] = "0x64"
+    setting.nodes[1].say("busy", 429)
+    setting.pool.check()
+    assert setting.pool.second(one) is None  # paused
+
+
 def test_no_endpoint() -> None:
     with pytest.raises(ConfigError, match="no endpoint"):
         pool.Pool([], chain_id=1, clock=Clock())
