@@ -112,7 +112,6 @@ def test_logs_come_in_order_and_without_removed_ones(
         {"address": "0x" + "bb" * 20},
         {"topics": ["0x" + "12" * 32]},
         {"topics": []},
-        {"logIndex": "0x0"},
         {"logIndex": "zero"},
     ],
 )
@@ -121,6 +120,21 @@ def test_wrong_logs(node: Any, reader: client.Client, log: Any, change: dict[str
     with pytest.raises(errors.RpcTransientError) as caught:
         reader.logs_by_range(WANTED, 5, 7)
     assert caught.value.kind is Kind.BAD_ANSWER
+
+
+def test_several_logs_at_one_place_are_left_to_who_makes_rows(
+    node: Any, reader: client.Client, log: Any
+) -> None:
+    """A node may repeat itself; chains that number logs by transaction repeat only the log's index."""
+    repeated = [log(5, 1), log(5, 0), log(5, 1), {**log(5, 0), "transactionIndex": "0x1"}]
+    node.results = {"eth_getLogs": repeated}
+    found, _ = reader.logs_by_range(WANTED, 5, 7)
+    assert [(each.transaction_index, each.log_index) for each in found] == [
+        ("0x0", "0x0"),
+        ("0x0", "0x1"),
+        ("0x0", "0x1"),
+        ("0x1", "0x0"),
+    ]
 
 
 def test_logs_by_hash_are_of_that_block(node: Any, reader: client.Client, log: Any, header: Any) -> None:
