@@ -17,7 +17,13 @@ from eth_hash.auto import keccak
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _ARRAY = re.compile(r"(.*)\[([0-9]*)\]")
 _SIZED = re.compile(r"(uint|int|bytes)([1-9][0-9]*)")
-_ALIASES = {"uint": "uint256", "int": "int256", "byte": "bytes1"}
+_ALIASES = {
+    "uint": "uint256",
+    "int": "int256",
+    "byte": "bytes1",
+    "fixed": "fixed128x18",
+    "ufixed": "ufixed128x18",
+}
 MAX_TYPE_DEPTH = 16  # nested tuples and arrays of a type; solc's own events stay under 5
 
 
@@ -50,6 +56,17 @@ class Param:
         """Everything that a table's shape depends on, names included, in a form that stays as it is."""
         parts = f"({','.join(part.described for part in self.components)})" if self.components else ""
         return f"{self.type}{parts}{' indexed' if self.indexed else ''} {self.name}"
+
+    @property
+    def unsupported(self) -> str | None:
+        """The type, of it or of a component, that can't be decoded; None: all can.
+
+        fixedMxN is one: Solidity can't emit it, and a guess at its scale would be a wrong number.
+        """
+        base, bracket, dimensions = self.type.partition("[")
+        if not re.fullmatch(r"(\[[0-9]*\])*", bracket + dimensions) or not _known(base):
+            return self.type
+        return next((found for part in self.components if (found := part.unsupported)), None)
 
     @property
     def dynamic(self) -> bool:
@@ -93,6 +110,16 @@ class Event:
         return f"0x{keccak(self.signature.encode()).hex()}"
 
 
+def check_supported(event: Event) -> None:
+    """ConfigError for a parameter whose type can't be decoded; it matters for events that are indexed."""
+    for param in event.params:
+        if param.unsupported is not None:
+            raise ConfigError(
+                f"{event.name}.{param.name} has the type {param.unsupported!r}, which is not supported",
+                "Name the other events in `events`, or correct the ABI",
+            )
+
+
 def read(path: Path) -> object:
     """The document of an ABI file. ConfigError: missing, or not JSON."""
     try:
@@ -104,7 +131,8 @@ def read(path: Path) -> object:
 
 
 def events_of(document: object) -> tuple[Event, ...]:
-    """The events of an ABI list, or of a solc, Hardhat or Foundry artifact (its "abi")."""
+    """The events of an ABI list, or of a solc, Hardhat or Foundry artifact (its "abi"); those of
+    unsupported types too (`check_supported`)."""
     entries = document.get("abi") if isinstance(document, Mapping) else document
     if isinstance(entries, str):  # solc --combined-json before 0.8 holds the ABI as text
         try:
@@ -151,12 +179,6 @@ def _param(entry: Mapping[str, object], where: str, depth: int) -> Param:
     base = _ALIASES.get(base, base)
     if depth + dimensions.count("]") > MAX_TYPE_DEPTH:
         raise ConfigError(f"{where}.{name} nests deeper than {MAX_TYPE_DEPTH} levels")
-    if not re.fullmatch(r"(\[[0-9]*\])*", bracket + dimensions) or not _known(base):
-        # fixedMxN included: Solidity can't emit it, and a guess at its scale would be a wrong number
-        raise ConfigError(
-            f"{where}.{name} has the type {kind!r}, which is not supported",
-            "Name the other events in `events`, or correct the ABI",
-        )
     inner = depth + dimensions.count("]") + 1
     components = _params(entry.get("components", []), f"{where}.{name}", inner) if base == "tuple" else ()
     return Param(name, base + bracket + dimensions, entry.get("indexed") is True, components)

@@ -98,7 +98,8 @@ def event_layouts(
     """The layouts of a contract's events; `events` picks by name or signature, None takes all.
 
     Names are given over the whole ABI before picking, so that picking fewer renames no table.
-    ConfigError: a bad key, an unknown event, an unsupported type, two events with one table name.
+    ConfigError: a bad key, an unknown event, a picked one of an unsupported type, two events with one
+    table name.
     """
     if not _CONTRACT_KEY.fullmatch(contract_key):
         raise ConfigError(
@@ -121,6 +122,7 @@ def event_layouts(
     for event in known:
         seen[event.name] += 1
         if event in picked:
+            abi.check_supported(event)
             layouts.append(_layout(contract_key, event, overload=seen[event.name] > 1))
     check_tables(layouts)
     return tuple(layouts)

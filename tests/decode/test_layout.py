@@ -180,6 +180,19 @@ def test_bad_abis(document: object, message: str) -> None:
         layout.event_layouts("c", document)
 
 
+def test_a_type_that_cannot_be_decoded_matters_where_its_event_is_picked() -> None:
+    inner = {"name": "p", "type": "tuple", "components": [{"name": "rate", "type": "fixed"}]}
+    document = [event("E", "fixed a"), TRANSFER, {"type": "event", "name": "F", "inputs": [inner]}]
+    document.append(event("E", "uint256 a"))
+    (transfer,) = layout.event_layouts("c", document, ["Transfer"])
+    assert transfer.table == "c_transfer"
+    (overload,) = layout.event_layouts("c", document, ["E(uint256)"])
+    assert overload.table == f"c_e_{overload.topic0[2:10]}"  # named over the whole ABI
+    for picked in (None, ["E(fixed128x18)"], ["F"]):
+        with pytest.raises(ConfigError, match="'fixed128x18', which is not supported"):
+            layout.event_layouts("c", document, picked)
+
+
 def test_an_unknown_event_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"no event Nope.*Transfer\(address,address,uint256\)"):
         layout.event_layouts("token", [TRANSFER], ["Nope"])
