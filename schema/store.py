@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import psycopg
 from chainfirst.ops.errors import ConfigError, FatalError, ResetError
@@ -21,6 +21,12 @@ _SQL = queries.load("store.sql")
 
 Connection = psycopg.Connection[Any]
 ChangeKind = Literal["add", "rollback", "join", "rewind"]
+
+
+class LeadershipLost(FatalError):
+    """This session does not lead any more: nothing was written. Started again, the daemon stands by."""
+
+    exit_code: ClassVar[int] = 75
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,10 @@ def acquire_leadership(connection: Connection) -> int | None:
 
 
 def assert_epoch(connection: Connection, epoch: int) -> None:
-    """Hold the leadership until the transaction ends. FatalError: another daemon leads now."""
+    """Hold the leadership until the transaction ends. LeadershipLost: another daemon leads now."""
     found = _one(connection.execute(_SQL["epoch"]))[0]
     if found != epoch:
-        raise FatalError(
+        raise LeadershipLost(
             f"another daemon leads this database: epoch {found}, ours is {epoch}",
             "Nothing was written; start this one again, and it will stand by",
         )
