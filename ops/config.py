@@ -30,9 +30,10 @@ class Platform:
 
 @dataclass(frozen=True)
 class Database:
-    """Where PostgreSQL is."""
+    """Where PostgreSQL is, and for how long the list of changes goes back."""
 
     url: values.DatabaseUrl = field(default_factory=lambda: values.DatabaseUrl("embedded"))
+    keep_changes_days: Positive = 7
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,13 @@ class Writer:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """Prometheus reads from this port of 127.0.0.1; no port: nothing is served."""
+
+    port: Port | None = None
+
+
+@dataclass(frozen=True)
 class Dev:
     """The local node; no port: any free one, no block time: a block per transaction."""
 
@@ -108,6 +116,7 @@ class Config:
     database: Database = field(default_factory=Database)
     contracts: dict[str, Contract] = field(default_factory=dict)
     writer: Writer = Writer()
+    metrics: Metrics = Metrics()
     dev: Dev = Dev()
     directory: Path = field(init=False, default=Path())
 

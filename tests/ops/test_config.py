@@ -128,6 +128,18 @@ def test_deployment_fills_in_what_the_settings_leave_out(tmp_path: Path) -> None
         load(tmp_path, text)
 
 
+def test_what_is_kept_and_where_metrics_are(tmp_path: Path) -> None:
+    assert load(tmp_path).metrics.port is None
+    assert load(tmp_path).database.keep_changes_days == 7
+    text = f"{MINIMAL}[database]\nkeep_changes_days = 1\n[metrics]\nport = "
+    assert load(tmp_path, text + "9464").metrics.port == 9464
+    assert load(tmp_path, text + "9464").database.keep_changes_days == 1
+    assert mistakes(tmp_path, text.replace("1\n", "0\n", 1) + "0") == [
+        "database.keep_changes_days: found 0; allowed: a whole number of 1 or more",
+        "metrics.port: found 0; allowed: a port, 1 to 65535",
+    ]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigError, match="does not exist"):
         config.load(tmp_path / "none.toml", {})
