@@ -1,11 +1,12 @@
 """Puts the platform's contracts on a chain, hands over their roles, and reads everything back."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chainfirst.contracts import deployment as deployments
 from chainfirst.contracts.build import ARTIFACTS
 from chainfirst.ops import errors
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
 
-ADMIN = b"\0" * 32
 RECEIPT_SECONDS = 120
 KEYS = {
     "IssuerRegistry": "issuer_registry",
@@ -49,8 +49,13 @@ class _Chain:
     """Sends the deployer's transactions one after another."""
 
     web3: "Web3"
-    account: "LocalAccount"
+    account: "LocalAccount | str"
     contracts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def deployer(self) -> str:
+        """The deployer's address."""
+        return self.account if isinstance(self.account, str) else str(self.account.address)
 
     def create(self, name: str, *arguments: object) -> "Contract":
         artifact = json.loads((ARTIFACTS / f"{name}.json").read_text())
@@ -67,20 +72,24 @@ class _Chain:
     def send(self, call: Any, what: str) -> Any:
         """Send a call, legacy where the head has no base fee, and wait until it is mined."""
         fields: dict[str, Any] = {
-            "from": self.account.address,
-            "nonce": self.web3.eth.get_transaction_count(self.account.address, "pending"),
+            "from": self.deployer,
+            "nonce": self.web3.eth.get_transaction_count(
+                self.web3.to_checksum_address(self.deployer), "pending"
+            ),
             "chainId": self.web3.eth.chain_id,
         }
-        # raw, because web3 refuses the long extraData of PoA headers
-        head: Any = self.web3.provider.make_request("eth_getBlockByNumber", ["latest", False])  # type: ignore[arg-type]
-        base_fee = head["result"].get("baseFeePerGas")
+        base_fee = deployments.header(self.web3, "latest").get("baseFeePerGas")
         if base_fee is None:
             fields["gasPrice"] = self.web3.eth.gas_price
         else:
             tip = self.web3.eth.max_priority_fee
             fields |= {"maxPriorityFeePerGas": tip, "maxFeePerGas": 2 * int(base_fee, 16) + tip}
-        signed = self.account.sign_transaction(call.build_transaction(fields))
-        transaction_hash = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+        built = call.build_transaction(fields)
+        if isinstance(self.account, str):
+            transaction_hash = self.web3.eth.send_transaction(built)
+        else:
+            signed = self.account.sign_transaction(built)
+            transaction_hash = self.web3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = self.web3.eth.wait_for_transaction_receipt(transaction_hash, RECEIPT_SECONDS, 0.05)
         if receipt["status"] != 1:
             raise errors.FatalError(
@@ -89,11 +98,16 @@ class _Chain:
         return receipt
 
 
-def deploy(web3: "Web3", account: "LocalAccount", plan: Plan, path: Path | None = None) -> dict[str, Any]:
-    """Deploy everything as `account`, which keeps no role, and return (and write to `path`) where it is."""
+def deploy(
+    web3: "Web3", account: "LocalAccount | str", plan: Plan, path: Path | None = None
+) -> dict[str, Any]:
+    """Deploy everything as `account`, and return (and write to `path`) where it is.
+
+    The account keeps no role but those that the plan gives it. An address: the node signs for it.
+    """
     plan = _checksummed(web3, plan)
     chain = _Chain(web3, account)
-    me = account.address
+    me = chain.deployer
     created: dict[str, tuple[Contract, dict[str, Sequence[str]]]] = {}
 
     if plan.token is None:
@@ -149,12 +163,16 @@ def deploy(web3: "Web3", account: "LocalAccount", plan: Plan, path: Path | None 
     for name, (contract, wanted) in created.items():
         _check_roles(name, contract, wanted, plan.owner, me)
 
-    deployment = {"chain_id": web3.eth.chain_id, "contracts": dict(sorted(chain.contracts.items()))}
+    deployment = {
+        "chain_id": web3.eth.chain_id,
+        "genesis_hash": deployments.header(web3, 0)["hash"],
+        "contracts": dict(sorted(chain.contracts.items())),
+    }
+    holders = deployments.role_holders(web3, deployment)
+    for name, (_, wanted) in created.items():
+        _check_holders(name, holders[KEYS[name]], wanted, plan.owner)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(deployment, indent=2) + "\n")
-        fresh.replace(path)
+        deployments.write(deployment, path)
     return deployment
 
 
@@ -182,13 +200,13 @@ def _checksummed(web3: "Web3", plan: Plan) -> Plan:
 def _held(contract: "Contract", wanted: dict[str, Sequence[str]], owner: str) -> dict[bytes, set[str]]:
     """Who shall hold each of a contract's roles."""
     held = {bytes(contract.functions[role]().call()): set(holders) for role, holders in wanted.items()}
-    return held | {ADMIN: {owner}}
+    return held | {deployments.ADMIN: {owner}}
 
 
 def _hand_over(
     chain: _Chain, name: str, contract: "Contract", wanted: dict[str, Sequence[str]], owner: str
 ) -> None:
-    me = chain.account.address
+    me = chain.deployer
     held = _held(contract, wanted, owner)
     for role, holders in held.items():
         for holder in sorted(holders):
@@ -208,3 +226,14 @@ def _check_roles(
                 raise errors.FatalError(
                     f"{holder} {verb} the role 0x{role.hex()} of {name}", MIGHT_BE_PARTIAL
                 )
+
+
+def _check_holders(
+    name: str, found: Mapping[str, Sequence[str]], wanted: dict[str, Sequence[str]], owner: str
+) -> None:
+    """No one else was granted anything, by the chain's own events."""
+    expected = {role: sorted(set(holders)) for role, holders in wanted.items() if holders} | {
+        "ADMIN": [owner]
+    }
+    if dict(found) != expected:
+        raise errors.FatalError(f"the roles of {name} are {found}, not {expected}", MIGHT_BE_PARTIAL)
