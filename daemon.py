@@ -12,7 +12,7 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
-from chainfirst.ops.commands import config, context, database, dev
+from chainfirst.ops.commands import config, context, database, deploy, dev
 
 if TYPE_CHECKING:
     from chainfirst.indexer.engine import Indexer
@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
+app.add_typer(deploy.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
 CHECK_ENDPOINTS_SECONDS = 10.0
