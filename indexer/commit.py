@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from chainfirst.indexer.router import Rows
-from chainfirst.indexer.structs import BlockRef
+from chainfirst.indexer.structs import BlockRef, Log, place
 from chainfirst.schema import folds, layout, store
 from chainfirst.schema.store import Cursor
 from psycopg import sql
@@ -31,6 +31,22 @@ class Batch:
     rows: Rows
     final: BlockRef | None
     ancestor: BlockRef | None = None
+
+
+@dataclass(frozen=True)
+class Joining:
+    """Rows of `sources`, which have not joined yet, from `first` to `last`; `joined`: now they do.
+
+    `logs` are all that were read: which of them are undecoded is decided anew, since that depends on all
+    sources of a log.
+    """
+
+    first: int
+    last: int
+    rows: Rows
+    sources: Sequence[store.Source]
+    logs: Sequence[Log] = ()
+    joined: bool = False
 
 
 def apply(
@@ -59,23 +75,47 @@ def apply(
         store.insert_blocks(conn, [_block(ref) for ref in batch.blocks])
         if batch.final is not None:
             store.prune_blocks(conn, batch.final.number)
-        for table, lines in batch.rows.lines.items():
-            _copy(conn, table, tables[table], lines)
-        if batch.rows.undecoded:
-            columns = [name for name, _ in layout.UNDECODED_COLUMNS]
-            _copy(conn, layout.UNDECODED, columns, batch.rows.undecoded)
+        _add(conn, batch.rows, tables)
         for fold, touched in zip(kept, keys, strict=True):
             fed = [source for source in fold.sources if source[0] in batch.rows.lines]
             touched |= folds.touched(
                 conn, dataclasses.replace(fold, sources=tuple(fed)), batch.first, tip.number
             )
             folds.refresh(conn, fold, touched)
-        added = {table: len(lines) for table, lines in batch.rows.lines.items()}
-        if batch.rows.undecoded:
-            added[layout.UNDECODED] = len(batch.rows.undecoded)
         kind: store.ChangeKind = "add" if batch.ancestor is None else "rollback"
-        store.record_change(conn, kind, batch.first, tip.number, added, removed)
+        store.record_change(conn, kind, batch.first, tip.number, _added(batch.rows), removed)
     return new
+
+
+def join(
+    conn: Connection,
+    epoch: int,
+    expected: Cursor,
+    batch: Joining,
+    tables: Tables,
+    complete: Sequence[folds.Fold] = (),
+) -> list[store.Source]:
+    """Write rows of sources that catch up, in one transaction; the cursor must be `expected` and stays.
+    Returns the sources as they are then.
+
+    `complete` folds have all their sources by now and are made from all of their events. Raises as `apply`.
+    """
+    with conn.transaction():
+        store.assert_epoch(conn, epoch)
+        store.advance_cursor(conn, expected, expected)
+        _forget_undecoded(conn, batch)
+        _add(conn, batch.rows, tables)
+        moved_on = [
+            # one that starts above the tip joins as it is
+            store.advance_source(conn, source, max(batch.last, source.complete_to), batch.joined)
+            for source in batch.sources
+        ]
+        folds.rebuild(conn, complete)
+        if batch.joined:
+            store.record_change(conn, "join", batch.first, batch.last, _added(batch.rows), {})
+        elif batch.rows.lines or batch.rows.undecoded:
+            store.record_change(conn, "add", batch.first, batch.last, _added(batch.rows), {})
+    return moved_on
 
 
 def finalize(conn: Connection, epoch: int, expected: Cursor, final: BlockRef | None) -> Cursor:
@@ -110,6 +150,27 @@ def moved(cursor: Cursor, tip: BlockRef, final: BlockRef | None) -> Cursor:
 
 def _block(ref: BlockRef) -> store.Block:
     return store.Block(ref.number, ref.hash, ref.parent_hash, datetime.fromtimestamp(ref.time, UTC))
+
+
+def _add(conn: Connection, rows: Rows, tables: Tables) -> None:
+    for table, lines in rows.lines.items():
+        _copy(conn, table, tables[table], lines)
+    if rows.undecoded:
+        _copy(conn, layout.UNDECODED, [name for name, _ in layout.UNDECODED_COLUMNS], rows.undecoded)
+
+
+def _added(rows: Rows) -> dict[str, int]:
+    added = {table: len(lines) for table, lines in rows.lines.items()}
+    if rows.undecoded:
+        added[layout.UNDECODED] = len(rows.undecoded)
+    return added
+
+
+def _forget_undecoded(conn: Connection, batch: Joining) -> None:
+    """Other sources may have left the same logs in event.undecoded."""
+    held = store.undecoded_places(conn, batch.first, batch.last)
+    if held and (again := held.intersection(map(place, batch.logs))):
+        store.delete_undecoded(conn, again)
 
 
 def _copy(conn: Connection, table: str, columns: Sequence[str], lines: Sequence[str]) -> None:

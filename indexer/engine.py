@@ -5,18 +5,30 @@ it and above it linked blocks. The state in memory is an image of the database; 
 is dropped and read again.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
-from chainfirst.indexer import announce, chain, commit, fetch, finality, state, times, window
+from chainfirst.indexer import (
+    announce,
+    chain,
+    commit,
+    fetch,
+    finality,
+    join,
+    observe,
+    prefetch,
+    state,
+    window,
+)
 from chainfirst.indexer.commit import Batch
-from chainfirst.indexer.router import ADDRESSES_IN_FILTER, Router, Rows
+from chainfirst.indexer.router import Router, Rows
 from chainfirst.indexer.rpc import errors as rpc_errors
-from chainfirst.indexer.rpc import quantity, wording
+from chainfirst.indexer.rpc import quantity
 from chainfirst.indexer.rpc.errors import Kind
-from chainfirst.indexer.rpc.validate import LogFilter
+from chainfirst.indexer.scope import Reader as Reader
+from chainfirst.indexer.scope import Scope, block_logs, range_logs
 from chainfirst.indexer.structs import BlockRef, Header, Log
 from chainfirst.ops.errors import TransientError
 from chainfirst.schema.folds import Fold
@@ -30,16 +42,6 @@ class Progress(Enum):
 
     ADVANCED = "advanced"
     IDLE = "idle"
-
-
-class Reader(fetch.Reader, Protocol):
-    """What the engine asks of one endpoint (`rpc.client.Client`)."""
-
-    def header_by_hash(self, block_hash: str) -> Header | None:
-        """The header with this hash."""
-
-    def headers_by_number(self, numbers: Sequence[int]) -> list[Header]:
-        """The headers in the order asked."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +61,51 @@ class Indexer:
     """Owns the schemas `chain` and `event`; `conn` is its own connection, in autocommit."""
 
     def __init__(
-        self, conn: commit.Connection, reader: Reader, setup: Setup, epoch: int, ranges: window.Window
+        self,
+        conn: commit.Connection,
+        reader: Reader,
+        setup: Setup,
+        epoch: int,
+        ranges: window.Window,
+        *,
+        ahead: int = 3,
+        observer: observe.Observer = observe.Silent(),  # noqa: B008
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`ranges`: where the adaptive window starts; `ahead`: how many ranges are fetched at once."""
+        self._second: fetch.SecondReader | None = None
+        self._observer, self._clock = observer, clock
+        self._started, self._seen = 0.0, 0  # of this step: when it began, the node's head
         self._conn, self._reader, self._setup, self._epoch = conn, reader, setup, epoch
-        self._window = ranges
+        self._ranges = prefetch.Prefetch(ranges, ahead=ahead)
+        self._later = prefetch.Prefetch(ranges, ahead=ahead)
         self._state: state.State | None = None
         self._tag_known = True
 
-    def use(self, reader: Reader) -> None:
-        """Ask this endpoint from the next step on; what it says is checked against the blocks held."""
-        self._reader = reader
+    def use(self, reader: Reader, second: fetch.SecondReader | None = None) -> None:
+        """Ask this endpoint from the next step on; what it says is checked against the blocks held.
+        `second` is asked where an empty answer can't be proven."""
+        self._reader, self._second = reader, second
 
     def step(self) -> Progress:
         """One batch, or IDLE when the database is at the head. Raises transient, reset and fatal errors;
         after any of them the next step starts from the database."""
         try:
             if self._state is None:
-                self._state = state.load(self._conn, self._setup.announcers)
-                self._check_identity(self._state)
+                self._state = self._load()
             return self._advance(self._state)
         except BaseException:
             self._state = None
             raise
+
+    def _load(self) -> state.State:
+        held = state.load(self._conn, self._setup.announcers)
+        self._check_identity(held)
+        self._head = self._scope(frozenset(self._setup.tables.keys() - held.syncing.keys()))
+        self._folds = [
+            fold for fold in self._setup.folds if not any(table in held.syncing for table, _ in fold.sources)
+        ]
+        return held
 
     def _check_identity(self, held: state.State) -> None:
         """The chain must be the one that the database holds, up to the final block."""
@@ -99,13 +124,14 @@ class Indexer:
             )
 
     def _advance(self, held: state.State) -> Progress:
+        self._started = self._clock()
         # The tag before the head: what was final then lies below whatever head comes after it.
         tagged = self._tagged()
         head = self._reader.header_by_number("latest")
         if head is None:
             raise TransientError("the node has no latest block")
         stored, tip = held.final, held.tip
-        number = quantity.parse(head.number)
+        number = self._seen = quantity.parse(head.number)
         if held.blocks and number < held.blocks[0].number:
             raise TransientError(
                 f"the node's head is {number}, below the oldest block held here, {held.blocks[0].number}",
@@ -115,9 +141,10 @@ class Indexer:
             self._setup.finality, number, tagged, self._tag_known, None if stored is None else stored.number
         )
         position = self._setup.start_block - 1 if tip is None else tip.number
-        if final is not None and final - position > LINKED_SPAN and self._is_canonical(held):
-            return self._take_range(held, position, final)
-        return self._take_linked(held, head, position, final)
+        if final is not None and final - position > LINKED_SPAN and self._take_range(held, position, final):
+            return Progress.ADVANCED
+        progress = self._take_linked(held, head, position, final)
+        return Progress.ADVANCED if self._catch_up(held) else progress
 
     def _tagged(self) -> int | None:
         policy = self._setup.finality
@@ -133,47 +160,41 @@ class Indexer:
             return None
         return None if header is None else quantity.parse(header.number)
 
-    def _is_canonical(self, held: state.State) -> bool:
-        """Whether the tip still is the chain's: a range that follows it carries no parent hash."""
-        tip = held.tip
-        if tip is None:
+    def _take_range(self, held: state.State, position: int, final: int) -> bool:
+        """One range of final blocks; False: the tip is not the block before it, so it was replaced."""
+        found = self._ranges.take(self._reader, self._head.filter, position, final)
+        if found is None:
             return True
-        header = self._reader.header_by_number(tip.number)
-        return header is not None and header.hash == tip.hash
+        if held.tip is not None and found.before != held.tip.hash:
+            return False
+        logs = range_logs(self._head, self._reader, found)
+        batch = Batch(found.range.first, [found.range.tip], self._rows(logs), found.range.tip)
+        self._write(held, batch, "backfill")
+        return True
 
-    def _take_range(self, held: state.State, position: int, final: int) -> Progress:
-        span = window.next_range(position, final, self._window)
-        assert span is not None  # the caller saw that final is above position
-        first, last = span
-        asked, wanted = last - first + 1, self._filter()
-        try:
-            found = fetch.final_range(self._reader, wanted, first, last)
-        except rpc_errors.RpcError as error:
-            self._shrink(error, first, last)
-            return Progress.ADVANCED
-        logs = self._with_children(wanted, found.logs, lambda more: self._range_again(found, more))
-        self._write(held, Batch(first, [found.tip], self._rows(logs), found.tip))
-        self._window = self._window.after_answer(asked, found.received_bytes)
-        return Progress.ADVANCED
-
-    def _range_again(self, found: fetch.Range, more: LogFilter) -> Sequence[Log]:
-        """The logs of other addresses in the same range, which must end in the same block."""
-        again = fetch.final_range(self._reader, more, found.first, found.last)
-        if again.tip.hash != found.tip.hash:
-            raise TransientError(f"block {found.last} was {found.tip.hash}, then {again.tip.hash}")
-        return again.logs
-
-    def _shrink(self, error: rpc_errors.RpcError, first: int, last: int) -> None:
-        """A smaller window where that is the cure; at one block, or for another failure, raise."""
-        asked = last - first + 1
-        if error.kind not in rpc_errors.SHRINK or asked == 1:
-            raise error
-        if error.kind is Kind.RANGE_TOO_LARGE:
-            self._window = self._window.after_range_refused(asked, wording.range_limit(error.text))
-            return
-        suggested = wording.suggested_range(error.text, first, last)
-        smaller = None if suggested is None else suggested[1] - suggested[0] + 1
-        self._window = self._window.after_result_refused(asked, smaller)
+    def _catch_up(self, held: state.State) -> bool:
+        """One range of the sources that came later, or their joining; False: nothing to do for them now."""
+        group = join.next_group(held.syncing.values())
+        if group is None:
+            return False
+        scope = self._scope(group.tables)
+        folds: list[Fold] = []
+        end = join.range_end(group, held.cursor.final_number)
+        if end is not None:
+            found = self._later.take(self._reader, scope.filter, group.complete_to, end)
+            if found is None:
+                return True
+            batch = join.of_range(scope, self._reader, group, found)
+        elif join.may_join(group, held.blocks):
+            batch = join.the_rest(scope, self._reader, group, held.blocks, self._second, self._doubted)
+            folds = join.completed(self._setup.folds, held.syncing, group.tables)
+        else:
+            return False
+        sources = commit.join(self._conn, self._epoch, held.cursor, batch, self._setup.tables, folds)
+        held.syncing.update({source.table_name: source for source in sources})
+        if batch.joined:
+            self._state = None  # which sources follow the head is read again
+        return True
 
     def _take_linked(self, held: state.State, head: Header, position: int, final: int | None) -> Progress:
         claimed = self._claim(held, head, position)
@@ -195,7 +216,9 @@ class Indexer:
             raise
         kept = [*held.blocks, *outcome.blocks]
         batch = Batch(outcome.blocks[0].number, outcome.blocks, rows, _final_ref(kept, final), ancestor)
-        self._write(held, batch)
+        self._write(held, batch, "follow")
+        if isinstance(outcome, chain.Replaces):
+            self._observer.reorganised(len(outcome.removed))
         return Progress.ADVANCED
 
     def _reconcile(
@@ -236,51 +259,36 @@ class Indexer:
         return Progress.ADVANCED
 
     def _block_logs(self, header: Header) -> list[Log]:
-        wanted = self._filter()
-        logs = fetch.block(self._reader, wanted, header).logs
-        return self._with_children(wanted, logs, lambda more: fetch.block(self._reader, more, header).logs)
+        return block_logs(self._head, self._reader, header, self._second, self._doubted)
 
-    def _with_children(
-        self, wanted: LogFilter, found: Sequence[Log], again: Callable[[LogFilter], Sequence[Log]]
-    ) -> list[Log]:
-        """What `wanted` brought, with the logs of the children announced in it, and of their children."""
-        logs, topics = list(found), wanted.topics0
-        while new := self._announce(logs):
-            if wanted.addresses is None:
-                continue  # their logs are here already; they may announce more
-            if len(new) > ADDRESSES_IN_FILTER:
-                wanted = LogFilter(None, topics)
-                logs = list(again(wanted))
-            else:
-                logs.extend(again(LogFilter(tuple(sorted(new)), topics)))
-        logs.sort(key=_place)
-        return logs
+    def _doubted(self, block: BlockRef) -> None:
+        self._observer.second_answer(block.number, block.hash)
 
-    def _announce(self, logs: Sequence[Log]) -> set[str]:
-        new: set[str] = set()
-        for announcer in self._setup.announcers:
-            new |= announcer.children.announce(announcer.announced(logs))
-        return new
-
-    def _filter(self) -> LogFilter:
-        return LogFilter(self._setup.router.addresses(), self._setup.router.topics0())
+    def _scope(self, tables: frozenset[str]) -> Scope:
+        return Scope.of(self._setup.router, self._setup.announcers, tables)
 
     def _rows(self, logs: Sequence[Log]) -> Rows:
-        return self._setup.router.rows(logs, times.of_logs(logs, self._reader.headers_by_number))
+        return self._head.rows(logs, self._reader)
 
-    def _write(self, held: state.State, batch: Batch) -> None:
+    def _write(self, held: state.State, batch: Batch, mode: observe.Mode) -> None:
         held.cursor = commit.apply(
-            self._conn, self._epoch, held.cursor, batch, self._setup.tables, self._setup.folds
+            self._conn, self._epoch, held.cursor, batch, self._setup.tables, self._folds
         )
         held.blocks = [*held.blocks, *batch.blocks]
         if batch.final is not None:
             held.keep_from(batch.final.number)
+        self._observer.committed(
+            mode,
+            {table: len(lines) for table, lines in batch.rows.lines.items()},
+            len(batch.rows.undecoded),
+            batch.rows.not_ours,
+            self._clock() - self._started,
+            indexed=batch.blocks[-1].number,
+            final=held.cursor.final_number,
+            head=self._seen,
+        )
 
 
 def _final_ref(blocks: Sequence[BlockRef], final: int | None) -> BlockRef | None:
     """The last of `blocks` (ascending) at or below `final`."""
     return next((block for block in reversed(blocks) if final is not None and block.number <= final), None)
-
-
-def _place(log: Log) -> tuple[int, int, int]:
-    return int(log.block_number, 16), int(log.transaction_index, 16), int(log.log_index, 16)

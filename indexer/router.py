@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from chainfirst.indexer import decode
 from chainfirst.indexer.children import Children
 from chainfirst.indexer.decode import Decoder
+from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import Log
 from chainfirst.ops.errors import ConfigError, FatalError
 
 ADDRESSES_IN_FILTER = 500
 """Above so many addresses a filter names topics only and the rest is done here: nodes refuse long lists
 (geth and erigon at 1,000), and a long list is slower than the logs that it spares."""
+
+REASONS = "; "
+"""Between the reasons of a row of event.undecoded, one for each source, in alphabetical order."""
 
 
 class LogIdentityQuirk(FatalError):
@@ -26,11 +30,20 @@ class LogIdentityQuirk(FatalError):
 
 @dataclass(frozen=True)
 class Source:
-    """One event of one contract. `addresses`: fixed ones; None for "any" and for a factory's children."""
+    """One event of one contract. `addresses`: fixed ones; None for "any" and for a factory's children.
+
+    Logs below `start_block` are not its own.
+    """
 
     decoder: Decoder
     addresses: frozenset[str] | None
     children: Children | None = None
+    start_block: int = 0
+
+    @property
+    def table(self) -> str:
+        """Its table in the schema event."""
+        return self.decoder.layout.table
 
     @property
     def any_address(self) -> bool:
@@ -39,6 +52,8 @@ class Source:
 
     def owns(self, log: Log) -> bool:
         """Whether the log's address is this source's, at the log's position."""
+        if self.start_block and int(log.block_number, 16) < self.start_block:
+            return False
         if self.children is not None:
             position = (int(log.block_number, 16), int(log.transaction_index, 16))
             return self.children.covers(log.address, position)
@@ -74,19 +89,16 @@ class Router:
                 )
             self._anonymous.append(source)
 
-    def topics0(self) -> tuple[str, ...] | None:
-        """The topics to ask a node for; None (all) where an anonymous event is configured."""
-        return None if self._anonymous else tuple(sorted(self._by_topic))
+    def filter(self, last: int) -> LogFilter:
+        """What to ask a node for in blocks up to `last`.
 
-    def addresses(self) -> tuple[str, ...] | None:
-        """The addresses to ask a node for; None (all) for "any" and where there are too many."""
-        wanted: set[str] = set()
-        for source in self.sources:
-            if source.any_address:
-                return None
-            wanted.update(source.addresses or ())
-            wanted.update(source.children.since if source.children is not None else ())
-        return None if len(wanted) > ADDRESSES_IN_FILTER else tuple(sorted(wanted))
+        All topics where an anonymous event is configured; all addresses for "any", and where there are
+        so many that filtering here is cheaper.
+        """
+        started = [source for source in self.sources if source.start_block <= last]
+        anonymous = any(source.decoder.layout.anonymous for source in started)
+        topics = {source.decoder.layout.topic0 for source in started}
+        return LogFilter(_addresses(started), None if anonymous else tuple(sorted(topics)))
 
     def rows(self, logs: Iterable[Log], times: Mapping[str, str]) -> Rows:
         """The rows of `logs`, which are in chain order; `times`: a literal for each block number in hex."""
@@ -124,9 +136,22 @@ class Router:
             if reason == decode.LOSSY_TEXT or not (fitted or source.any_address)
         ]
         if kept:
-            rows.undecoded.append(decode.undecoded_line(log, time, "; ".join(kept)))
+            rows.undecoded.append(decode.undecoded_line(log, time, REASONS.join(sorted(kept))))
         elif not fitted:
             rows.not_ours += 1
+
+
+def _addresses(sources: Sequence[Source]) -> tuple[str, ...] | None:
+    wanted: set[str] = set()
+    for source in sources:
+        if source.any_address:
+            return None
+        wanted.update(source.addresses or ())
+        if source.children is not None:
+            if len(source.children.since) > ADDRESSES_IN_FILTER:
+                return None
+            wanted.update(source.children.since)
+    return None if len(wanted) > ADDRESSES_IN_FILTER else tuple(sorted(wanted))
 
 
 def distinct(logs: Iterable[Log]) -> Iterable[Log]:

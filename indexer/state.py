@@ -1,7 +1,7 @@
 """The indexer's image of the database: cursor, kept blocks, and the children of factories."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -15,11 +15,13 @@ from psycopg import sql
 
 @dataclass
 class State:
-    """`blocks`: the final block and all above it, ascending, the cursor's block last; empty at first."""
+    """`blocks`: the final block and all above it, ascending, the cursor's block last; empty at first.
+    `syncing`: the sources that have not joined yet, by table."""
 
     cursor: store.Cursor
     blocks: list[BlockRef]
     announcers: Sequence[Announcer] = ()
+    syncing: dict[str, store.Source] = field(default_factory=dict)
 
     @property
     def tip(self) -> BlockRef | None:
@@ -48,6 +50,7 @@ def load(conn: psycopg.Connection[Any], announcers: Sequence[Announcer]) -> Stat
     with conn.transaction():
         cursor = store.read_cursor(conn)
         stored = store.read_blocks(conn)
+        sources = store.read_sources(conn)
         for announcer in announcers:
             announcer.children.unwind(_children(conn, announcer))
     if cursor is None:
@@ -60,7 +63,8 @@ def load(conn: psycopg.Connection[Any], announcers: Sequence[Announcer]) -> Stat
             f"indexed {cursor.indexed_hash}",
             "Somebody changed the schema chain by hand: restore it, or index into an empty database.",
         )
-    return State(cursor, blocks, announcers)
+    syncing = {table: source for table, source in sources.items() if not source.joined}
+    return State(cursor, blocks, announcers, syncing)
 
 
 def _children(conn: psycopg.Connection[Any], announcer: Announcer) -> dict[str, Position]:

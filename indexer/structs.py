@@ -41,3 +41,8 @@ class BlockRef(msgspec.Struct, frozen=True, gc=False):
     hash: str
     parent_hash: str
     time: int
+
+
+def place(log: Log) -> tuple[int, int, int]:
+    """Block number, transaction index and log index: the order of the chain."""
+    return int(log.block_number, 16), int(log.transaction_index, 16), int(log.log_index, 16)

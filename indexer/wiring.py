@@ -1,5 +1,6 @@
 """From what is configured to what the engine runs on: layouts, sources, factories, registration."""
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,11 @@ def build(
     for contract in contracts:
         for event in layout.event_layouts(contract.key, contract.abi, contract.events):
             addresses = None if contract.factory else contract.addresses
-            sources.append(router.Source(decode.compile_event(event), addresses, children.get(contract.key)))
+            sources.append(
+                router.Source(
+                    decode.compile_event(event), addresses, children.get(contract.key), contract.start_block
+                )
+            )
     layouts = [source.decoder.layout for source in sources]
     layout.check_tables(layouts)
     announcers = tuple(
@@ -88,20 +93,23 @@ def register(
     contracts: Sequence[Contract],
     layouts: Sequence[layout.EventLayout],
 ) -> None:
-    """Note the sources in chain.sources. ConfigError when they are not those that the database was
-    indexed with: rows of before would be missing, and nothing may be missing in silence."""
+    """Note the sources in chain.sources. One that is new to a database with blocks catches up alone.
+
+    ConfigError for a source that is configured no more, or in another way: its table would go stale, or
+    mean something else, in silence.
+    """
     before = store.read_sources(connection)
     by_key = {contract.key: contract for contract in contracts}
     wanted = {event.table: _source(by_key[event.contract], event) for event in layouts}
-    strangers = sorted(wanted.keys() ^ before.keys())
-    if cursor.indexed_number is not None and strangers:
+    gone = sorted(before.keys() - wanted.keys())
+    if gone:
         raise ConfigError(
-            f"the database is indexed to block {cursor.indexed_number} with other events than are "
-            f"configured; the difference: {', '.join(f'event.{table}' for table in strangers)}",
-            "Restore the settings, or index into an empty database.",
+            f"these tables are indexed, but their events are configured no more: {', '.join(gone)}",
+            "Restore the settings; or give the tables up: chainfirst sources drop NAME.",
         )
+    fresh = cursor.indexed_number is None
     for source in wanted.values():
-        store.add_source(connection, source)
+        store.add_source(connection, dataclasses.replace(source, joined=fresh))
 
 
 def _source(contract: Contract, event: layout.EventLayout) -> store.Source:
@@ -115,5 +123,4 @@ def _source(contract: Contract, event: layout.EventLayout) -> store.Source:
         filter=wanted,
         fingerprint=hashlib.sha256(facts.encode()).hexdigest(),
         complete_to=contract.start_block - 1,
-        joined=True,
     )

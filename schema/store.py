@@ -201,6 +201,17 @@ def remove_source(connection: Connection, table_name: str) -> bool:
     return connection.execute(_SQL["remove_source"], [table_name]).rowcount == 1
 
 
+def undecoded_places(connection: Connection, first: int, last: int) -> set[tuple[int, int, int]]:
+    """Block number, transaction index and log index of the undecoded logs in these blocks."""
+    return set(connection.execute(_SQL["undecoded_places"], [first, last]))
+
+
+def delete_undecoded(connection: Connection, places: Iterable[tuple[int, int, int]]) -> None:
+    """Take these logs out of event.undecoded."""
+    arrays = [list(values) for values in zip(*sorted(places), strict=True)]
+    connection.execute(_SQL["delete_undecoded"], arrays)
+
+
 def record_change(
     connection: Connection,
     kind: ChangeKind,

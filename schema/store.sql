@@ -54,6 +54,13 @@ WHERE table_name = %(table_name)s AND complete_to = %(complete_to)s AND joined =
 -- name: remove_source
 DELETE FROM chain.sources WHERE table_name = %s;
 
+-- name: undecoded_places
+SELECT block_number, tx_index, log_index FROM event.undecoded WHERE block_number BETWEEN %s AND %s;
+
+-- name: delete_undecoded
+DELETE FROM event.undecoded u USING unnest(%s::bigint[], %s::integer[], %s::integer[]) AS p (block, tx, log)
+WHERE u.block_number = p.block AND u.tx_index = p.tx AND u.log_index = p.log;
+
 -- name: record_change
 INSERT INTO chain.changes (from_block, to_block, kind, added, removed) VALUES (%s, %s, %s, %s, %s)
 RETURNING seq;

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from chainfirst.indexer import engine, fetch, receipts
+from chainfirst.indexer import decode, fetch, prefetch, receipts, router, scope
 from chainfirst.indexer.rpc import errors
 from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import Header, Log
 from chainfirst.ops.errors import TransientError
+from chainfirst.schema import layout
 
 DATA = Path(__file__).parent.parent / "data"
 WETH = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"
@@ -156,9 +157,11 @@ def test_logs_of_another_fork_than_the_header_are_refused() -> None:
 
 def test_a_range_read_again_must_end_in_the_same_block() -> None:
     wanted = LogFilter((WETH,))
-    first = fetch.final_range(Node(), wanted, NUMBER, NUMBER)
+    first = prefetch.Fetched(fetch.final_range(Node(), wanted, NUMBER, NUMBER), wanted, None)
+    event = layout.event_layouts("token", [{"type": "event", "name": "Paid", "inputs": []}])[0]
+    source = router.Source(decode.compile_event(event), frozenset([WETH, "0x" + "ab" * 20]))
+    asked = scope.Scope.of(router.Router([source]), (), frozenset([event.table]))
     other = msgspec.structs.replace(HEADER, hash="0x" + "ab" * 32)
-    nothing: Any = None
     node: Any = Node(logs=[], headers=[other, other])
     with pytest.raises(TransientError, match="then 0xabab"):
-        engine.Indexer(nothing, node, nothing, 0, nothing)._range_again(first, wanted)
+        scope.range_logs(asked, node, first)

@@ -110,19 +110,19 @@ def test_the_filter_names_addresses_and_topics_while_they_are_few() -> None:
     children = Children()
     children.announce([(CHILD, (1, 0))])
     one = router.Router([fixed("token", TOKEN), router.Source(decoder("child"), None, children)])
-    assert one.addresses() == (TOKEN, CHILD)
-    assert one.topics0() == (TRANSFER,)
+    assert one.filter(9).addresses == (TOKEN, CHILD)
+    assert one.filter(9).topics0 == (TRANSFER,)
     children.announce((f"0x{n:040x}", (1, 0)) for n in range(router.ADDRESSES_IN_FILTER))
-    assert one.addresses() is None
+    assert one.filter(9).addresses is None
 
 
 def test_any_address_asks_for_all() -> None:
-    assert router.Router([fixed("a", TOKEN), router.Source(decoder("b"), None)]).addresses() is None
+    assert router.Router([fixed("a", TOKEN), router.Source(decoder("b"), None)]).filter(9).addresses is None
 
 
 def test_an_anonymous_event_is_matched_by_address_and_asks_for_all_topics() -> None:
     source = router.Source(decoder("odd", anonymous=True), frozenset([TOKEN]))
-    assert router.Router([source]).topics0() is None
+    assert router.Router([source]).filter(9).topics0 is None
     bare = log()
     unnamed = Log(**{f: getattr(bare, f) for f in bare.__struct_fields__} | {"topics": [WORD, WORD]})
     rows = router.Router([source]).rows([unnamed], TIMES)
