@@ -1,10 +1,11 @@
 """Command line and wiring: reads the config, builds the parts, runs them."""
 
-import signal
+import importlib.metadata
+import os
 import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,21 +13,27 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
-from chainfirst.ops.commands import config, context, database, deploy, dev
+from chainfirst.ops.commands import config, context, database, deploy, dev, parts
 
 if TYPE_CHECKING:
+    from chainfirst.indexer.announce import Announcer
     from chainfirst.indexer.engine import Indexer
+    from chainfirst.indexer.observe import Observer
     from chainfirst.indexer.rpc.pool import Pool
+    from chainfirst.indexer.structs import Header
+    from chainfirst.indexer.wiring import Contract
+    from chainfirst.ops import jobs, session
+    from chainfirst.ops.metrics import Metrics
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
+app.add_typer(sources.app, name="sources")
 app.add_typer(deploy.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
 CHECK_ENDPOINTS_SECONDS = 10.0
-LONGEST_PAUSE_SECONDS = 30.0
 
 
 @app.callback(epilog="Example: chainfirst --config /etc/chainfirst/config.toml config check")
@@ -42,41 +49,148 @@ def root(
 
 @app.command(epilog="Example: chainfirst --config config.toml run")
 def run(context_: typer.Context) -> None:
-    """Index until SIGTERM or Ctrl-C."""
+    """Index until SIGTERM or Ctrl-C; while another daemon leads this database, stand by."""
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.rpc.ws import Heads
+    from chainfirst.ops import metrics, running
 
     log.configure()
     found = context.load_config(context_)
-    if found.undeployed:
-        raise errors.ConfigError(
-            f"no address is known for the contracts {', '.join(found.undeployed)}",
-            "Give each an address, or remove it.",
-        )
+    contracts = parts.contracts(found)
     reach.check_database(found)
     urls = _checked_urls(found)
     context.migrate(found)
-    stop = threading.Event()
-    wake = threading.Event()
-
-    def asked_to_stop(*_: object) -> None:
-        stop.set()
-        wake.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, asked_to_stop)
+    numbers = metrics.Metrics()
+    numbers.build.info({"version": importlib.metadata.version("chainfirst")})
     pool = Pool.from_urls(urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic)
-    heads = [Heads(url, lambda _: wake.set(), _head_of(pool)) for url in urls["ws"]]
-    with psycopg.connect(reach.database_url(found), autocommit=True) as connection:
-        indexer = _indexer(found, connection, pool)
+    leader = _leader(found, contracts, pool, numbers)
+    supervisor = running.Supervisor(numbers)
+    loop = supervisor.add(leader)
+
+    def new_head(header: "Header") -> None:
+        numbers.head_block.set(int(header.number, 16))
+        loop.wake()
+
+    heads = [Heads(url, new_head, _head_of(pool)) for url in urls["ws"]]
+    jobs = _jobs(found, pool, leader, numbers)
+    closers = [(f"heads {each.name}", each.close) for each in heads]
+    closers += [("endpoints", pool.close), ("jobs", jobs.close)]
+    if found.metrics.port is not None:
+        closers.append(("metrics", _served(numbers, found.metrics.port)))
+
+    def started() -> None:
         for each in heads:
             each.start()
-        try:
-            _drive(indexer, pool, stop, wake)
-        finally:
-            for each in heads:
-                each.close()
-            pool.close()
+        jobs.start()
+        log.get("daemon").info("started", metrics_port=found.metrics.port)
+
+    ended = supervisor.run(started, closers)
+    if ended.abandoned:  # a thread that hangs in a library would hold up the interpreter's own end
+        _exit_at_once(ended.error)
+    if ended.error is not None:
+        raise ended.error
+
+
+def _leader(
+    found: settings.Config, contracts: "list[Contract]", pool: "Pool", numbers: "Metrics"
+) -> "session.Leader":
+    """The indexer as a part: its session, the leadership, and steps on one endpoint after the other."""
+    from chainfirst.ops import progress, session
+
+    logger = log.get("indexer")
+    observer = progress.Progress(numbers, logger)
+
+    def connect() -> psycopg.Connection[Any]:
+        connection = session.connect(reach.database_url(found))
+        connection.execute("SET ROLE chainfirst_daemon")
+        return connection
+
+    def build(connection: psycopg.Connection[Any], epoch: int) -> Callable[[], float]:
+        from chainfirst.indexer.engine import Progress
+
+        indexer, announcers = _indexer(found, contracts, connection, epoch, pool, observer)
+
+        def step() -> float:
+            with pool.pinned() as client:
+                indexer.use(client, pool.second(client))
+                progress = indexer.step()
+            for announcer in announcers:
+                factory = announcer.source.decoder.layout.contract
+                numbers.children.labels(factory).set(len(announcer.children.since))
+            return POLL_SECONDS if progress is Progress.IDLE else 0.0
+
+        return step
+
+    def lead(epoch: int | None) -> None:
+        numbers.leader.set(epoch is not None)
+        if epoch is not None:
+            logger.info("leading", epoch=epoch)
+
+    return session.Leader(
+        connect,
+        build,
+        on_session=lambda reachable: numbers.database_reachable.set(reachable),
+        on_lead=lead,
+        on_stand_by=lambda: logger.info("standing_by", why="another daemon leads this database"),
+    )
+
+
+def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", numbers: "Metrics") -> "jobs.Jobs":
+    """What is periodic: endpoints' health, numbers from the database, pruning."""
+    from chainfirst.ops import jobs, metrics, session
+
+    def check() -> None:
+        pool.check()
+        now = time.monotonic()
+        numbers.endpoints(
+            metrics.EndpointHealth(
+                each.name,
+                each.in_use,
+                each.paused_until <= now,
+                each.head,
+                each.latency_seconds,
+                each.failures,
+            )
+            for each in pool.states()
+        )
+
+    def sample() -> None:
+        with session.connect(reach.database_url(found), f"{session.APPLICATION}: metrics") as connection:
+            connection.execute("SET ROLE chainfirst_daemon")
+            jobs.sample(connection, numbers)
+
+    def prune() -> None:
+        epoch = leader.epoch
+        if epoch is None:
+            return
+        with session.connect(reach.database_url(found), f"{session.APPLICATION}: pruning") as connection:
+            connection.execute("SET ROLE chainfirst_daemon")
+            gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database.keep_changes_days)
+        log.get("jobs").info("pruned_changes", rows=gone)
+
+    periodic = jobs.Jobs(numbers)
+    periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
+    periodic.every(jobs.SAMPLE_SECONDS, "sample_database", sample)
+    periodic.every(jobs.PRUNE_SECONDS, "prune_changes", prune)
+    return periodic
+
+
+def _served(numbers: "Metrics", port: int) -> Callable[[], None]:
+    from chainfirst.ops import metrics
+
+    try:
+        return metrics.serve(numbers, port)
+    except OSError as error:
+        raise errors.ConfigError(
+            f"metrics.port {port} of {metrics.HOST} can't be used: {error}", "Choose another one."
+        ) from None
+
+
+def _exit_at_once(error: errors.ChainfirstError | None) -> None:
+    if error is not None:
+        typer.echo(f"chainfirst: {error}", err=True)
+    sys.stderr.flush()
+    os._exit(0 if error is None else error.exit_code)
 
 
 def _checked_urls(found: settings.Config) -> dict[str, list[str]]:
@@ -107,75 +221,31 @@ def _head_of(pool: "Pool") -> Callable[[], int]:
     return head
 
 
-def _indexer(found: settings.Config, connection: psycopg.Connection[Any], pool: "Pool") -> "Indexer":
-    """The indexer of these settings, on this connection: tables made, database bound, leadership taken."""
+def _indexer(
+    found: settings.Config,
+    contracts: "list[Contract]",
+    connection: psycopg.Connection[Any],
+    epoch: int,
+    pool: "Pool",
+    observer: "Observer",
+) -> "tuple[Indexer, Sequence[Announcer]]":
+    """The indexer of these settings on the leader's session: tables made, database bound to the chain."""
     from chainfirst.indexer import engine, window, wiring
-    from chainfirst.ops import mistakes
     from chainfirst.schema import store
 
-    contracts = [
-        wiring.Contract(
-            key=key,
-            abi=mistakes.load_abi(found.path(contract.abi)),
-            addresses=None if contract.address == "any" else frozenset(contract.addresses),
-            start_block=contract.start_block,
-            events=contract.events,
-            factory=None
-            if contract.factory is None
-            else (contract.factory.contract, contract.factory.event, contract.factory.parameter),
-        )
-        for key, contract in found.contracts.items()
-    ]
-    setup, layouts = wiring.build(
-        contracts, wiring.policy(found.chain.finality), platform=found.platform.enabled
-    )
+    policy = wiring.policy(found.chain.finality)
+    setup, layouts = wiring.build(contracts, policy, platform=found.platform.enabled)
     with pool.pinned() as client:
         genesis = client.header_by_number(0)
     if genesis is None:
         raise errors.TransientError(f"{client.name} has no block 0")
     with connection.transaction():
+        store.assert_epoch(connection, epoch)
         store.create_event_tables(connection, layouts)
-    connection.execute("SET ROLE chainfirst_daemon")
-    with connection.transaction():
         cursor = store.open_cursor(connection, found.chain.chain_id, genesis.hash)
         wiring.register(connection, cursor, contracts, layouts)
-    epoch = store.acquire_leadership(connection)
-    if epoch is None:
-        raise errors.TransientError("another daemon leads this database", "Stop it first.")
-    return engine.Indexer(connection, client, setup, epoch, window.Window(100, 10_000, 8_000_000))
-
-
-def _drive(indexer: "Indexer", pool: "Pool", stop: threading.Event, wake: threading.Event) -> None:
-    """Step until `stop`: transient and reset errors wait and go on, all others end the process."""
-    from chainfirst.indexer.engine import Progress
-
-    logger = log.get("indexer")
-    repeats, pause = log.Repeats(logger, time.monotonic), POLL_SECONDS
-    logger.info("started")
-    checked_at = time.monotonic()
-    while not stop.is_set():
-        wake.clear()
-        try:
-            if time.monotonic() - checked_at >= CHECK_ENDPOINTS_SECONDS:
-                pool.check()
-                checked_at = time.monotonic()
-            with pool.pinned() as client:
-                indexer.use(client)
-                progress = indexer.step()
-        except (errors.TransientError, errors.ResetError) as error:
-            repeats.failed("step", "step_failed", error=str(error))
-            asked = getattr(error, "retry_after_seconds", None)
-            stop.wait(pause if asked is None else asked)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            continue
-        except psycopg.OperationalError as error:
-            said = " ".join(str(error).split())
-            raise reach.DatabaseUnreachable(f"the database went away: {said}", "Start again.") from None
-        repeats.recovered("step")
-        pause = POLL_SECONDS
-        if progress is Progress.IDLE:
-            wake.wait(0 if stop.is_set() else POLL_SECONDS)
-    logger.info("stopped")
+    ranges = window.Window(100, 10_000, 8_000_000)
+    return engine.Indexer(connection, client, setup, epoch, ranges, observer=observer), setup.announcers
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ def engine(url: str) -> sa.Engine:
 def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
     """Bring the database to the newest revision; with `platform_enabled`, the platform's branch too.
 
-    ConfigError: PostgreSQL is too old, or the login user may not do it.
+    ConfigError: PostgreSQL is too old, the login user may not do it, or the database has the platform's
+    ledger and nobody would keep it true.
     """
     with engine.begin() as connection:
         version = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar_one()))
@@ -41,6 +42,19 @@ def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
         try:
             run_file(connection, "bootstrap.sql")
             _upgrade(connection, platform_enabled)
+            ledger = connection.execute(sa.select(sa.func.to_regclass("ledger.issuers"))).scalar_one()
+            if ledger is not None and not platform_enabled:
+                raise ConfigError(
+                    "platform.enabled is false, but this database has the platform's ledger, which would go "
+                    "stale",
+                    "Set platform.enabled = true, or give this configuration a database of its own.",
+                )
+        except psycopg.errors.UndefinedColumn as error:
+            raise ConfigError(
+                f"an event table that the platform needs has other columns: {error.diag.message_primary}",
+                "It is of another contract under the same key: give that one another key, and its table up "
+                "(chainfirst sources drop).",
+            ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise ConfigError(
                 f"the database refuses the migration: {error.diag.message_primary}",

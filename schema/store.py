@@ -196,9 +196,18 @@ def advance_source(
     return new
 
 
-def remove_source(connection: Connection, table_name: str) -> bool:
-    """Forget a source (its table stays); False: there was none."""
-    return connection.execute(_SQL["remove_source"], [table_name]).rowcount == 1
+def drop_source(connection: Connection, table_name: str) -> None:
+    """Forget a source, and drop its table as chainfirst_owner. ConfigError: the ledger is made of it."""
+    role = _one(connection.execute(_SQL["as_owner"]))[0]
+    connection.execute(_SQL["remove_source"], [table_name])
+    try:
+        connection.execute(sql.SQL("DROP TABLE event.{}").format(sql.Identifier(table_name)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise ConfigError(
+            f"event.{table_name} can't be dropped: {error.diag.message_detail}",
+            "The ledger is made of it; a database without it is another database.",
+        ) from error
+    connection.execute(_SQL["back_to_role"], [role])
 
 
 def undecoded_places(connection: Connection, first: int, last: int) -> set[tuple[int, int, int]]:

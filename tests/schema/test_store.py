@@ -162,8 +162,15 @@ def test_sources_advance_and_join(connection: store.Connection) -> None:
         store.advance_source(connection, SOURCE, 200)
     joined = store.advance_source(connection, source, 120, joined=True)
     assert store.read_sources(connection) == {"token_transfer": joined}
-    assert store.remove_source(connection, "token_transfer")
-    assert not store.remove_source(connection, "token_transfer")
+
+
+def test_a_source_that_is_dropped_takes_its_table_along(pg_url: str) -> None:
+    with psycopg.connect(pg_url) as owner:
+        store.create_event_tables(owner, [_layout()])
+        store.add_source(owner, SOURCE)
+        store.drop_source(owner, SOURCE.table_name)
+        assert store.read_sources(owner) == {}
+        assert owner.execute("SELECT to_regclass('event.token_transfer')").fetchone() == (None,)
 
 
 def test_a_changed_source_says_what_to_do(connection: store.Connection) -> None:

@@ -13,3 +13,6 @@ def upgrade() -> None:
     migrate.run_file(op.get_bind(), "platform_0001.sql")
     for relation in folds.RELATIONS:
         migrate.run_file(op.get_bind(), f"{relation}.sql", folder="ledger")
+    # the contracts may have been indexed already, as any others
+    for fold in folds.FOLDS:
+        op.execute(f"INSERT INTO ledger.{fold.name} SELECT * FROM ledger.{fold.name}_fold")  # noqa: S608
