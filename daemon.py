@@ -13,7 +13,7 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
-from chainfirst.ops.commands import config, context, database, deploy, dev, parts
+from chainfirst.ops.commands import config, context, database, deploy, dev, parts, sources
 
 if TYPE_CHECKING:
     from chainfirst.indexer.announce import Announcer

@@ -21,9 +21,20 @@ def configure(stream: TextIO | None = None, as_json: bool | None = None) -> None
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
     if as_json:
-        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        # no local variables in tracebacks: URLs with keys are among them
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        shared += [
+            structlog.processors.ExceptionRenderer(tracebacks),
+            structlog.processors.JSONRenderer(default=str),
+        ]
     else:
-        shared += [structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time")]
+        shared += [
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(),
+                timestamp_key="time",
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     structlog.configure(
         processors=shared,
         logger_factory=structlog.WriteLoggerFactory(stream),

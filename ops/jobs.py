@@ -1,0 +1,106 @@
+"""What is periodic: each job in a thread of APScheduler's, never twice at once; its errors end nothing."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chainfirst.ops import errors, log, metrics, session
+from chainfirst.schema import store
+
+THREADS = 4
+STOP_SECONDS = 2.0
+PRUNE_SECONDS = 3600.0
+SAMPLE_SECONDS = 15.0
+
+_SIZES = """
+SELECT table_name, pg_total_relation_size(format('event.%I', table_name)::regclass)
+FROM chain.sources WHERE to_regclass(format('event.%I', table_name)) IS NOT NULL
+"""
+
+
+class Jobs:
+    """Periodic jobs. A late run is not made up for; one that fails is logged, counted and tried again."""
+
+    def __init__(self, numbers: metrics.Metrics) -> None:
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        # its warnings of late runs say nothing that the metrics don't
+        logging.getLogger("apscheduler").addHandler(logging.NullHandler())
+        logging.getLogger("apscheduler").propagate = False
+        self._numbers = numbers
+        self._idle = threading.Condition()
+        self._running = 0
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(THREADS)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+    def every(self, seconds: float, name: str, work: Callable[[], Any]) -> None:
+        """Run `work` now (once `start` was called) and every so many seconds."""
+        repeats = log.Repeats(log.get("jobs"))
+        self._scheduler.add_job(
+            self._guarded, "interval", seconds=seconds, id=name, args=[name, work, repeats],
+            next_run_time=datetime.now(UTC),
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Start no more, and wait a little for what runs; raises TimeoutError for what hangs."""
+        self._scheduler.shutdown(wait=False)
+        with self._idle:
+            if not self._idle.wait_for(lambda: self._running == 0, STOP_SECONDS):
+                raise TimeoutError(f"{self._running} jobs hang")
+
+    @property
+    def running(self) -> int:
+        """How many run at this moment."""
+        return self._running
+
+    def _guarded(self, name: str, work: Callable[[], Any], repeats: log.Repeats) -> None:
+        with self._idle:
+            self._running += 1
+        try:
+            work()
+        except Exception as error:
+            self._numbers.jobs_failed.labels(name).inc()
+            expected = isinstance(error, errors.ChainfirstError)
+            repeats.failed(name, "job_failed", error=str(error), **({} if expected else {"exc_info": True}))
+        else:
+            self._numbers.last_job.labels(name).set_to_current_time()
+            repeats.recovered(name)
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+
+def prune(connection: session.Connection, epoch: int, now: datetime, keep_days: int) -> int:
+    """Drop the changes that are older than `keep_days`; how many. LeadershipLost as any writer."""
+    with connection.transaction():
+        store.assert_epoch(connection, epoch)
+        return store.prune_changes(connection, now - timedelta(days=keep_days))
+
+
+def sample(connection: session.Connection, numbers: metrics.Metrics) -> None:
+    """Show what only the database knows: the cursor, whoever leads, and sizes."""
+    cursor = store.read_cursor(connection)
+    if cursor is not None:
+        numbers.reorg_suspected.set(cursor.reorg_suspected is not None)
+        for gauge, value in (
+            (numbers.indexed_block, cursor.indexed_number),
+            (numbers.final_block, cursor.final_number),
+        ):
+            if value is not None:
+                gauge.set(value)
+    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    if row is not None:
+        numbers.database_bytes.set(row[0])
+    for table, size in connection.execute(_SIZES):
+        numbers.table_bytes.labels(table).set(size)

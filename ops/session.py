@@ -1,0 +1,141 @@
+"""The daemon's database sessions: named, quick to notice a dead peer; and the one session that leads."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from chainfirst.ops import errors, reach
+from chainfirst.schema import store
+
+Connection = psycopg.Connection[Any]
+APPLICATION = "chainfirst indexer"
+STANDBY_SECONDS = 1.0
+LOCK_TIMEOUT_SECONDS = 30
+KEEPALIVE_SECONDS = (15, 5, 3)  # idle, between probes, probes: a dead peer is noticed in half a minute
+CANCEL_TIMEOUT_SECONDS = 1.0
+
+# For the server's side of the same; on a Unix socket it ignores them.
+_SETTINGS = """
+SELECT set_config('lock_timeout', %s, false), set_config('tcp_keepalives_idle', %s, false),
+    set_config('tcp_keepalives_interval', %s, false), set_config('tcp_keepalives_count', %s, false)
+"""
+
+
+def connect(url: str, application: str = APPLICATION) -> Connection:
+    """A session in autocommit. DatabaseUnreachable: none can be had."""
+    idle, interval, count = KEEPALIVE_SECONDS
+    try:
+        connection = psycopg.connect(
+            url,
+            autocommit=True,
+            application_name=application,
+            connect_timeout=reach.TIMEOUT_SECONDS,
+            keepalives_idle=idle,
+            keepalives_interval=interval,
+            keepalives_count=count,
+            tcp_user_timeout=(idle + interval * count) * 1000,
+        )
+        values = [f"{LOCK_TIMEOUT_SECONDS}s", *map(str, KEEPALIVE_SECONDS)]
+        connection.execute(_SETTINGS, values)
+        with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not on every platform
+            connection.execute("SET client_connection_check_interval = '10s'")
+    except psycopg.Error as error:
+        raise _lost(error) from error
+    return connection
+
+
+class Leader:
+    """A part whose work needs the database and the leadership, on a session of its own.
+
+    Its steps connect, stand by while another session leads, build the work, and then do it. A session
+    that was lost takes all of that with it, and the next step begins anew.
+    """
+
+    name = "indexer"
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        build: Callable[[Connection, int], Callable[[], float]],
+        *,
+        on_session: Callable[[bool], None],
+        on_lead: Callable[[int | None], None],
+        on_stand_by: Callable[[], None],
+    ) -> None:
+        """`build` makes the work from the session and its epoch; the work is called for each step and
+        answers in how many seconds there may be more. The callbacks hear whether there is a session, of
+        the leadership (its epoch, None: it ended), and that another daemon leads."""
+        self._connect, self._build = connect, build
+        self._on_session, self._on_lead, self._on_stand_by = on_session, on_lead, on_stand_by
+        self._connection: Connection | None = None
+        self._work: Callable[[], float] | None = None
+        self._stands_by = False
+        self._lock = threading.Lock()
+        self.epoch: int | None = None
+
+    def step(self) -> float:
+        """Seconds until there may be more to do. DatabaseUnreachable: the session is gone;
+        TransientError: the database refused for now; all that the work itself raises."""
+        try:
+            return self._step()
+        except psycopg.Error as error:
+            connection = self._connection
+            if (
+                connection is None
+                or connection.closed
+                or isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+            ):
+                self.close()
+                raise _lost(error) from error
+            if isinstance(error, psycopg.OperationalError):
+                raise errors.TransientError(f"the database refused: {_said(error)}") from error
+            raise
+        except reach.DatabaseUnreachable:
+            self.close()
+            raise
+
+    def _step(self) -> float:
+        if self._connection is None:
+            connection = self._connect()
+            with self._lock:
+                self._connection = connection
+            self._on_session(True)
+        if self.epoch is None:
+            self.epoch = store.acquire_leadership(self._connection)
+            if self.epoch is None:
+                if not self._stands_by:
+                    self._on_stand_by()
+                self._stands_by = True
+                return STANDBY_SECONDS
+            self._stands_by = False
+            self._on_lead(self.epoch)
+        if self._work is None:
+            self._work = self._build(self._connection, self.epoch)
+        return self._work()
+
+    def interrupt(self) -> None:
+        """From another thread: cancel the statement that the step waits for, if there is one."""
+        with self._lock, contextlib.suppress(psycopg.Error):
+            if self._connection is not None:
+                self._connection.cancel_safe(timeout=CANCEL_TIMEOUT_SECONDS)
+
+    def close(self) -> None:
+        """Give up session and leadership; the next step begins anew."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if self.epoch is not None:
+            self._on_lead(None)
+        self.epoch, self._work, self._stands_by = None, None, False
+        if connection is not None:
+            connection.close()
+            self._on_session(False)
+
+
+def _lost(error: psycopg.Error) -> reach.DatabaseUnreachable:
+    return reach.DatabaseUnreachable(f"the database went away: {_said(error)}", "See that it runs.")
+
+
+def _said(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
