@@ -33,14 +33,15 @@ ACTORS = (
 class Platform:
     """Deployed contracts, named actors, and short ways to call and to look."""
 
-    def __init__(self, web3: Any, directory: Path) -> None:
+    def __init__(self, web3: Any, directory: Path, ether_wei: int = 10**24) -> None:
         self.web3 = web3
         self.errors: dict[str, str] = {}
         self.keys = {name: Account.from_key(i.to_bytes(32, "big")) for i, name in enumerate(ACTORS, 1)}
         self.at = {name: key.address for name, key in self.keys.items()}
         self._ids = itertools.count(1)
+        self._fees = {"gasPrice": 0} if ether_wei == 0 else {}
         for address in self.at.values():
-            self.rpc("anvil_setBalance", address, hex(10**24))
+            self.rpc("anvil_setBalance", address, hex(ether_wei))
             self.rpc("anvil_impersonateAccount", address)
         self.plan = deploy.Plan(
             owner=self.at["owner"],
@@ -59,10 +60,7 @@ class Platform:
         self.registry = self.contract("IssuerRegistry", places["issuer_registry"])
         self.factory = self.contract("CampaignFactory", places["campaign_factory"])
         self.certificate = self.contract("NFTShareCertificate", places["share_certificate"])
-        self.company = self.new_id()
-        self.send("registrar", self.registry.functions.registerIssuer(
-            self.company, self.at["issuer"], b"\x11" * 32, "ipfs://issuer"
-        ))  # fmt: skip
+        self.company = self.register(self.at["issuer"])
         for name in ("treasury", "alice", "bob", "eve"):
             self.send("minter", self.token.functions.mint(self.at[name], 10**12))
         self.send("treasury", self.token.functions.approve(self.factory.address, 2**255))
@@ -98,17 +96,28 @@ class Platform:
 
     def send(self, actor: str, call: Any) -> Any:
         """Send a call as `actor`, see that it worked, and return the receipt."""
-        sent = call.transact({"from": self.at[actor], "gas": 8_000_000})
+        sent = call.transact({"from": self.at[actor], "gas": 8_000_000} | self._fees)
         receipt = self.mined(sent)
         assert receipt["status"] == 1, self.reason(actor, call)
         return receipt
 
     def reason(self, actor: str, call: Any) -> str | None:
-        """The name of the custom error that the call would revert with now; None: it would work."""
+        """The name of the custom error that the call would revert with now; None: it would work.
+        The actor is one of `at`, or any address: a contract, or nobody's."""
+        return self._reason(lambda: call.call({"from": self.at.get(actor, actor), "gas": 8_000_000}))
+
+    def creation_reason(self, name: str, *arguments: Any) -> str | None:
+        """As `reason`, of the constructor."""
+        artifact = json.loads((build.ARTIFACTS / f"{name}.json").read_text())
+        new = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+        data = new.constructor(*arguments).data_in_transaction
+        return self._reason(lambda: self.web3.eth.call({"from": self.at["deployer"], "data": data}))
+
+    def _reason(self, attempt: Callable[[], object]) -> str | None:
         from web3.exceptions import ContractCustomError, ContractLogicError
 
         try:
-            call.call({"from": self.at[actor], "gas": 8_000_000})
+            attempt()
         except ContractCustomError as error:
             data = str(error.data or error.args[0])
             return self.errors[data.removeprefix("0x")[:8]]
@@ -134,6 +143,13 @@ class Platform:
     def pass_time(self, seconds: int) -> None:
         self.rpc("evm_increaseTime", seconds)
         self.rpc("evm_mine")
+
+    def register(self, wallet: str) -> bytes:
+        """A new company with this wallet."""
+        company = self.new_id()
+        call = self.registry.functions.registerIssuer(company, wallet, b"\x11" * 32, "ipfs://issuer")
+        self.send("registrar", call)
+        return company
 
     def terms(self, **changes: Any) -> tuple[Any, ...]:
         fields = {
@@ -180,6 +196,12 @@ class Platform:
         self.send("owner", factory.functions.grantRole(role, self.at["operator"]))
         self.send("owner", self.registry.functions.setFactory(factory.address))
         return token, factory
+
+
+@pytest.fixture(scope="session")
+def platform_type() -> type[Platform]:
+    """To deploy it elsewhere."""
+    return Platform
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,48 @@ def test_votes_follow_the_owners_transfer(sold: Any) -> None:
     assert views.certificate(1).call()[5] == 2
 
 
+def test_approvals_and_what_erc721_refuses(sold: Any) -> None:
+    platform, views = sold.platform, sold.platform.certificate.functions
+    platform.send("minter", mint(sold, "alice"))
+    alice, bob, eve = (platform.at[name] for name in ("alice", "bob", "eve"))
+    move = views.transferFrom(alice, eve, 1)
+    assert platform.reason("eve", views.approve(eve, 1)) == "ERC721InvalidApprover"
+    assert platform.reason("alice", views.setApprovalForAll(ZERO, True)) == "ERC721InvalidOperator"
+    assert platform.reason("alice", views.transferFrom(bob, eve, 1)) == "ERC721IncorrectOwner"
+    assert platform.reason("alice", views.transferFrom(alice, ZERO, 1)) == "ERC721InvalidReceiver"
+    assert platform.reason("alice", views.transferFrom(alice, eve, 9)) == "ERC721NonexistentToken"
+    assert platform.reason("eve", views.balanceOf(ZERO)) == "ERC721InvalidOwner"
+    everything = platform.event(
+        platform.send("alice", views.setApprovalForAll(bob, True)), platform.certificate, "ApprovalForAll"
+    )
+    assert everything == {"owner": alice, "operator": bob, "approved": True}
+    assert views.isApprovedForAll(alice, bob).call()
+    assert platform.reason("bob", move) is None
+    platform.send("alice", views.setApprovalForAll(bob, False))
+    assert platform.reason("bob", move) == "ERC721InsufficientApproval"
+    safe = views["safeTransferFrom(address,address,uint256)"]
+    assert platform.reason("alice", safe(alice, sold.campaign.address, 1)) == "ERC721InvalidReceiver"
+    platform.send("alice", views["safeTransferFrom(address,address,uint256,bytes)"](alice, bob, 1, b"x"))
+    assert votes(platform, "alice", "bob") == [0, 7]
+    platform.send("bob", safe(bob, alice, 1))
+    assert votes(platform, "alice", "bob") == [7, 0]
+
+
+def test_an_approval_ends_with_the_ownership_and_moves_nothing_revoked(sold: Any) -> None:
+    platform, views = sold.platform, sold.platform.certificate.functions
+    platform.send("minter", mint(sold, "alice"))
+    alice, bob, eve = (platform.at[name] for name in ("alice", "bob", "eve"))
+    approval = platform.event(platform.send("alice", views.approve(eve, 1)), platform.certificate, "Approval")
+    assert approval == {"owner": alice, "approved": eve, "tokenId": 1}
+    assert platform.reason("eve", views.transferFrom(alice, eve, 1)) is None
+    platform.send("registrar", views.registrarTransfer(1, bob, "a judgement"))
+    assert views.getApproved(1).call() == ZERO
+    assert platform.reason("eve", views.transferFrom(bob, eve, 1)) == "ERC721InsufficientApproval"
+    platform.send("bob", views.approve(eve, 1))
+    platform.send("registrar", views.revoke(1, ""))
+    assert platform.reason("eve", views.transferFrom(bob, eve, 1)) == "CertificateIsRevoked"
+
+
 def test_registrar_moves_without_the_owner(sold: Any) -> None:
     platform, views = sold.platform, sold.platform.certificate.functions
     platform.send("minter", mint(sold, "alice"))
@@ -159,7 +201,3 @@ def test_interfaces_and_voting_unit(platform: Any) -> None:
         assert views.supportsInterface(bytes.fromhex(interface)).call()
     assert not views.supportsInterface(b"\xff" * 4).call()
     assert views.votingUnit().call() == 100_000
-    from web3.exceptions import ContractCustomError
-
-    with pytest.raises(ContractCustomError):
-        platform.create("NFTShareCertificate", platform.at["owner"], platform.factory.address, 0, "")

@@ -1,4 +1,4 @@
-"""CampaignFactory: terms, settings, roles, the treasury's tokens; and the development token."""
+"""CampaignFactory: terms, settings, roles, the treasury's tokens."""
 
 from typing import Any
 
@@ -119,6 +119,30 @@ def test_only_campaigns_pull(platform: Any) -> None:
         assert platform.reason(actor, call) == "NotCampaign"
 
 
+def test_pull_checks_again_what_its_campaign_checked(platform: Any) -> None:
+    campaign = platform.campaign()
+    used = {"id": platform.new_id(), "reference": platform.new_id()}
+    platform.send("operator", platform.record(campaign, "alice", 5_000, **used))
+    pull, new = platform.factory.functions.pull, platform.new_id
+
+    def reason(investment: bytes, payment: bytes) -> Any:
+        return platform.reason(campaign.address, pull(1, investment, payment))
+
+    assert reason(new(), new()) is None
+    assert reason(used["id"], new()) == "InvestmentRecordedBefore"
+    assert reason(new(), used["reference"]) == "PaymentUsed"
+    assert reason(new(), bytes(32)) == "InvalidPaymentReference"
+    assert reason(b"\x01" * 32, new()) == "InvalidId"
+
+
+def test_a_token_that_answers_false_pays_nothing(platform: Any) -> None:
+    token, factory = platform.other_token("FeeToken")
+    campaign = platform.campaign(factory)
+    platform.rpc("anvil_setCode", token.address, "0x60206000f3")  # 32 zero bytes to every call
+    pull = factory.functions.pull(1, platform.new_id(), platform.new_id())
+    assert platform.reason(campaign.address, pull) == "SafeERC20FailedOperation"
+
+
 def test_revoking_the_operator_works_everywhere_at_once(platform: Any) -> None:
     campaign = platform.campaign()
     role = platform.factory.functions.OPERATOR_ROLE().call()
@@ -126,16 +150,3 @@ def test_revoking_the_operator_works_everywhere_at_once(platform: Any) -> None:
     assert platform.reason("operator", platform.record(campaign, "alice", 5_000)) == "MissingRole"
     create = platform.factory.functions.createCampaign(platform.terms())
     assert platform.reason("operator", create) == UNAUTHORIZED
-
-
-def test_birr_token(platform: Any) -> None:
-    token = platform.token.functions
-    assert (token.name().call(), token.symbol().call(), token.decimals().call()) == (
-        "Ethiopian Birr",
-        "ETB",
-        2,
-    )
-    mint = token.mint(platform.at["fees"], 5)
-    assert platform.reason("owner", mint) == UNAUTHORIZED
-    platform.send("minter", mint)
-    assert platform.balance("fees") == 5
