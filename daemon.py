@@ -13,7 +13,7 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
-from chainfirst.ops.commands import config, context, database, deploy, dev, parts, sources
+from chainfirst.ops.commands import config, context, database, deploy, dev, parts, rewind, sources
 
 if TYPE_CHECKING:
     from chainfirst.indexer.announce import Announcer
@@ -29,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
+app.add_typer(rewind.app)
 app.add_typer(sources.app, name="sources")
 app.add_typer(deploy.app)
 
