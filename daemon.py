@@ -13,7 +13,7 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
-from chainfirst.ops.commands import config, context, database, deploy, dev, parts, rewind, sources
+from chainfirst.ops.commands import config, context, database, demo, deploy, dev, parts, rewind, sources
 
 if TYPE_CHECKING:
     from chainfirst.indexer.announce import Announcer
@@ -32,6 +32,7 @@ app.add_typer(database.app)
 app.add_typer(rewind.app)
 app.add_typer(sources.app, name="sources")
 app.add_typer(deploy.app)
+app.add_typer(demo.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
 CHECK_ENDPOINTS_SECONDS = 10.0

@@ -91,7 +91,7 @@ def deploy(
         kept_as = _set_aside(path)
         said += f"\nthe old one ({absence or 'replaced as asked'}) is {kept_as}"
     deployments.write(deployment, path)
-    if plan.treasury != deployer:
+    if plan.treasury.lower() != deployer.lower():
         said += f"\nthe treasury {plan.treasury} must approve the factory before payments can be recorded"
     _say(as_json, path, deployment, said, kept=False, roles=roles)
 

@@ -112,7 +112,7 @@ def test_endpoints(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
 
 COMMANDS = ["", "config", "config check", "dev", "dev up", "dev down", "dev status"]
 COMMANDS += ["migrate", "run", "status", "verify", "rebuild", "rewind"]
-COMMANDS += ["deploy"]
+COMMANDS += ["deploy", "demo"]
 COMMANDS += ["sources list", "sources drop"]
 
 

@@ -1,0 +1,110 @@
+"""The ledger at the end, as tables that a person can check by hand."""
+
+from collections.abc import Iterable, Sequence
+
+from chainfirst.ops.demo import cast, view
+from chainfirst.ops.demo.cast import Cast, birr
+from chainfirst.ops.demo.checks import Check
+from chainfirst.ops.demo.ledger import Ledger, Row
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 124  # characters of the widest table
+TEXTS = {"company", "status", "investor", "campaign", "how", "wallet", "owner", "state"}  # left-aligned
+AMOUNTS = ("goal", "invested", "released_amount", "fee_paid", "refunded", "escrow_balance")
+
+
+def show(console: Console, ledger: Ledger, who: Cast) -> None:
+    """Print the whole ledger."""
+    headings = (
+        "company",
+        "status",
+        "investors",
+        "goal",
+        "raised",
+        "released",
+        "fee paid",
+        "refunded",
+        "escrow",
+    )
+    campaigns = [
+        (_company(row, who), row["status"], row["investor_count"], *(birr(row[name]) for name in AMOUNTS))
+        for row in ledger.campaigns
+    ]
+    sums = (birr(sum(row[name] or 0 for row in ledger.campaigns)) for name in AMOUNTS)
+    _print(console, "Campaigns, in birr", headings, [*campaigns, ("all", "", "", *sums)])
+
+    investments = [view.investment(row, who) for row in ledger.investments]
+    _print(console, "Investments", ("block", "investor", "campaign", "how", "birr"), investments)
+
+    refunds = [
+        (row["block_number"], who.name(row["investor"]), _company(row, who), birr(row["amount"]))
+        for row in ledger.refunds
+    ]
+    _print(console, "Refunds", ("block", "investor", "campaign", "birr"), refunds)
+
+    issuers = [
+        (
+            _company(row, who),
+            row["issuer"],
+            "active" if row["active"] else "suspended",
+            row["registered_block"],
+        )
+        for row in ledger.issuers
+    ]
+    _print(console, "Issuers", ("company", "wallet", "state", "since block"), issuers)
+
+    certificates = [
+        (row["token_id"], who.name(row["owner"]), _company(row, who), birr(row["amount"]),
+         row["voting_weight"], _state(row))
+        for row in ledger.certificates
+    ]  # fmt: skip
+    _print(console, "Certificates", ("number", "owner", "campaign", "birr", "votes", "state"), certificates)
+
+    votes = [(who.name(row["owner"]), row["weight"]) for row in ledger.votes]
+    _print(console, "Votes", ("owner", "votes"), votes)
+
+
+def verdict(console: Console, checks: Sequence[Check]) -> bool:
+    """Print every check, with both sides where it is wrong; whether all are right."""
+    lines(
+        console,
+        "Checks",
+        (
+            f"right  {check.what}: {check.found}"
+            if check.right
+            else f"WRONG  {check.what}: {check.found}, expected {check.expected}"
+            for check in checks
+        ),
+    )
+    return all(check.right for check in checks)
+
+
+def lines(console: Console, title: str, texts: Iterable[str]) -> None:
+    """Print texts under a title."""
+    console.print(f"{title}:", style="bold", markup=False, highlight=False)
+    for text in texts:
+        console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in TEXTS else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(str, row), style="bold" if row[0] == "all" else None)
+    # a narrow terminal wraps the lines, nothing is cut
+    wide = Console(file=console.file, width=max(console.width, WIDTH), force_terminal=console.is_terminal)
+    wide.print(table)
+
+
+def _company(row: Row, who: Cast) -> str:
+    """Whose campaign, or which issuer."""
+    return cast.company(who.name(row["issuer"])).name
+
+
+def _state(row: Row) -> str:
+    if row["revoked"]:
+        return f"revoked: {row['revoke_reason']}"
+    return "" if not row["transfer_count"] else f"transferred {row['transfer_count']} time"
