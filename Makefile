@@ -1,9 +1,13 @@
-# make test: everything that CI runs. make soak: the long random runs.
+# make demo: the demonstration. make test: everything that CI runs. make soak: the long random runs.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: test soak lint clean
+.PHONY: demo test soak lint clean
+
+# Leaves nothing running, unless CHAINFIRST_DEMO_KEEP=1; then `chainfirst demo --stop` ends it.
+demo: $(STAMP)
+	$(BIN)/chainfirst demo
 
 # Random parts print their seed, which is their pytest parameter too: replay one with -k.
 test: $(STAMP) lint
