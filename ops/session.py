@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from chainfirst.schema import store
 Connection = psycopg.Connection[Any]
 APPLICATION = "chainfirst indexer"
 STANDBY_SECONDS = 1.0
+PING_SECONDS = 1.0
 LOCK_TIMEOUT_SECONDS = 30
 KEEPALIVE_SECONDS = (15, 5, 3)  # idle, between probes, probes: a dead peer is noticed in half a minute
 CANCEL_TIMEOUT_SECONDS = 1.0
@@ -63,12 +65,14 @@ class Leader:
         on_session: Callable[[bool], None],
         on_lead: Callable[[int | None], None],
         on_stand_by: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`build` makes the work from the session and its epoch; the work is called for each step and
         answers in how many seconds there may be more. The callbacks hear whether there is a session, of
         the leadership (its epoch, None: it ended), and that another daemon leads."""
         self._connect, self._build = connect, build
         self._on_session, self._on_lead, self._on_stand_by = on_session, on_lead, on_stand_by
+        self._clock, self._ping_at = clock, float("-inf")
         self._connection: Connection | None = None
         self._work: Callable[[], float] | None = None
         self._stands_by = False
@@ -113,7 +117,12 @@ class Leader:
             self._on_lead(self.epoch)
         if self._work is None:
             self._work = self._build(self._connection, self.epoch)
-        return self._work()
+        idle_seconds = self._work()
+        if idle_seconds > 0 and self._clock() >= self._ping_at:
+            # a chain without news asks nothing of the database: a session that is gone would look alive
+            self._connection.execute("SELECT 1")
+            self._ping_at = self._clock() + PING_SECONDS
+        return idle_seconds
 
     def interrupt(self) -> None:
         """From another thread: cancel the statement that the step waits for, if there is one."""

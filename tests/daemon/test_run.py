@@ -3,8 +3,6 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,104 +10,41 @@ import psycopg
 import pytest
 from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops.dev.node import Anvil
-
-ROOT = Path(__file__).parent.parent.parent
-SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
-
-
-def write_config(directory: Path, url: str, node: Anvil, address: str, events: str = '["Transfer"]') -> Path:
-    file = directory / "config.toml"
-    abi = ROOT / "contracts" / "artifacts" / "Burst.json"
-    file.write_text(
-        f'[platform]\nenabled = false\n[database]\nurl = "{url}"\n'
-        f"[chain]\nchain_id = 31337\nfinality = 3\n"
-        f'endpoints = ["http://127.0.0.1:1", "{node.ws_url}", "{node.url}"]\n'  # the first is dead
-        f'[contracts.token]\nabi = "{abi}"\naddress = "{address}"\nevents = {events}\n'
-    )
-    return file
+from chainfirst.tests.daemon import processes
+from chainfirst.tests.daemon.processes import Running, chainfirst, emit
 
 
-def chainfirst(file: Path, *arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "chainfirst.daemon", "--config", str(file), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def emit(node: Endpoint, emitter: str | None, count: int = 0) -> str:
-    """Deploy the emitter, or emit `count` transfers; mined when it returns."""
-    artifact = json.loads((ROOT / "contracts" / "artifacts" / "Burst.json").read_text())
-    data = artifact["bytecode"] if emitter is None else f"0x{SELECTOR}{count:064x}"
-    call = {"from": SENDER, "data": data, "gas": hex(5_000_000)} | ({"to": emitter} if emitter else {})
-    sent: Any = node.call_optional("eth_sendTransaction", [call], object)
-    node.call_optional("anvil_mine", ["0x1"], object)
-    receipt: Any = node.call("eth_getTransactionReceipt", [sent], object)
-    return str(receipt["contractAddress"]).lower()
-
-
-def selector() -> str:
-    from eth_hash.auto import keccak
-
-    return keccak(b"emitBurst(uint256)")[:4].hex()
-
-
-SELECTOR = selector()
-
-
-@pytest.fixture
-def node(fresh_anvil: Anvil) -> Endpoint:
-    endpoint = Endpoint(fresh_anvil.url)
-    endpoint.call_optional("evm_setAutomine", [False], object)
-    return endpoint
-
-
-def wait_for_rows(url: str, daemon: "subprocess.Popen[str]", wanted: int) -> None:
-    """Until the table holds `wanted` rows; the test's own time-out is the limit."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        while daemon.poll() is None:
-            try:
-                row = connection.execute("SELECT count(*) FROM event.token_transfer").fetchone()
-            except psycopg.errors.UndefinedTable:
-                row = None
-            if row == (wanted,):
-                return
-            connection.execute("SELECT pg_sleep(0.02)")
-    raise AssertionError(f"the daemon ended: {daemon.communicate()}")
+def config_of(directory: Path, url: str, node: Anvil, address: str, events: str = '["Transfer"]') -> Path:
+    dead = "http://127.0.0.1:1"
+    return processes.write_config(directory, url, [dead, node.ws_url, node.url], address, events)
 
 
 def test_it_indexes_survives_a_kill_and_stops_on_sigterm(
     pg_url: str, fresh_anvil: Anvil, node: Endpoint, tmp_path: Path
 ) -> None:
     address = emit(node, None)
-    file = write_config(tmp_path, pg_url, fresh_anvil, address)
+    file = config_of(tmp_path, pg_url, fresh_anvil, address)
     emit(node, address, 3)
-    first = chainfirst(file, "run")
-    try:
-        wait_for_rows(pg_url, first, 3)
-    finally:
-        first.send_signal(signal.SIGKILL)
-        first.communicate()
+    with Running(file) as first:
+        first.has_rows(pg_url, 3)
+        first.process.kill()
     emit(node, address, 4)
-    second = chainfirst(file, "run")
-    try:
-        wait_for_rows(pg_url, second, 7)
-        second.send_signal(signal.SIGTERM)
-        _, said = second.communicate(timeout=5)
-    finally:
-        second.kill()
-        second.wait()
-    assert second.returncode == 0
-    assert json.loads(said.splitlines()[-1])["event"] == "stopped"
+    with Running(file) as second:
+        second.has_rows(pg_url, 7)
+        assert second.stops() == 0
+    assert json.loads(second.lines[-1])["event"] == "stopped"
     asked = chainfirst(file, "status", "--json")
     answer = json.loads(asked.communicate()[0])
     assert answer["indexed_number"] == int(node.call("eth_blockNumber", [], str), 16)
-    other = write_config(tmp_path, pg_url, fresh_anvil, address, events="[]")
-    refused = chainfirst(other, "run")
-    assert "token_transfer" in refused.communicate()[1]
-    assert refused.returncode == 78
+    other = config_of(tmp_path, pg_url, fresh_anvil, address, events="[]")
+    with Running(other) as refused:
+        assert refused.ends() == 78
+    assert "token_transfer" in refused.lines[-1]
 
 
 def test_contracts_that_are_not_deployed_are_a_clear_error(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    abi = ROOT / "contracts" / "artifacts" / "Burst.json"
+    abi = processes.ABI
     file.write_text(
         '[chain]\nchain_id = 31337\nendpoints = ["http://127.0.0.1:1"]\n'
         f'deployment = "none.json"\n[contracts.token]\nabi = "{abi}"\n'.replace("deployment", "#")
@@ -135,7 +70,7 @@ def run_and_kill(url: str, node: Anvil, endpoint: Endpoint, tmp_path: Path, kill
     print(f"seed {seed}")
     dice = random.Random(seed)
     address = emit(endpoint, None)
-    file = write_config(tmp_path, url, node, address)
+    file = config_of(tmp_path, url, node, address)
     for _ in range(20):
         emit(endpoint, address, 20)
     endpoint.call_optional("anvil_mine", ["0x96"], object)
