@@ -97,7 +97,8 @@ def block(reader: Reader, wanted: LogFilter, header: Header, second: SecondReade
     2. empty, and the header's bloom excludes a match           -> "bloom"
     3. empty although the bloom may match: the block's receipts, if their root is the header's,
        say which logs there are                                 -> "receipts"
-    4. the node has no receipts by block: asked once more, of `second` if there is one
+    4. the node has no receipts by block, or headers have no root to prove them by: asked once more,
+       of `second` if there is one
                                                                 -> "second answer"
        where there is none, or it can't answer, of the same endpoint
                                                                 -> "asked twice"
@@ -111,6 +112,8 @@ def block(reader: Reader, wanted: LogFilter, header: Header, second: SecondReade
         header.logs_bloom, wanted.addresses, wanted.topics0
     ):
         return Block(ref(header), (), "bloom")
+    if header.receipts_root is None:
+        return _again(reader, wanted, header, second)
     try:
         found = reader.receipts_by_hash(header.hash)
     except errors.RpcError as error:

@@ -8,9 +8,14 @@ from chainfirst.indexer.rpc import quantity
 from chainfirst.indexer.structs import Log
 from trie.hexary import HexaryTrie
 
+DEPOSIT = 0x7E
+
 
 class Receipt(msgspec.Struct, rename="camel", frozen=True, gc=False):
-    """A receipt of eth_getBlockReceipts; before Byzantium it has a state root instead of a status."""
+    """A receipt of eth_getBlockReceipts; before Byzantium it has a state root instead of a status.
+
+    The last two fields are those of the OP Stack's deposits.
+    """
 
     transaction_index: str
     block_hash: str
@@ -20,10 +25,15 @@ class Receipt(msgspec.Struct, rename="camel", frozen=True, gc=False):
     status: str | None = None
     root: str | None = None
     type: str | int | None = None
+    deposit_nonce: str | int | None = None
+    deposit_receipt_version: str | int | None = None
 
 
 def encode(receipt: Receipt) -> bytes:
-    """The receipt's consensus bytes (Yellow Paper 4.3.1; EIP-658 status; EIP-2718 type byte)."""
+    """The receipt's consensus bytes (Yellow Paper 4.3.1; EIP-658 status; EIP-2718 type byte).
+
+    An OP Stack deposit's nonce is in them since Canyon, which gave it a version.
+    """
     if receipt.status is not None:
         outcome = b"\x01" if quantity.parse(receipt.status) else b""
     elif receipt.root is not None:
@@ -35,8 +45,11 @@ def encode(receipt: Receipt) -> bytes:
         for log in receipt.logs
     ]
     gas = quantity.parse(receipt.cumulative_gas_used)
-    body: bytes = rlp.encode([outcome, gas, _bytes(receipt.logs_bloom), logs])
     kind = 0 if receipt.type is None else quantity.parse(receipt.type)
+    more = []
+    if kind == DEPOSIT and receipt.deposit_receipt_version is not None:
+        more = [quantity.parse(receipt.deposit_nonce), quantity.parse(receipt.deposit_receipt_version)]
+    body: bytes = rlp.encode([outcome, gas, _bytes(receipt.logs_bloom), logs, *more])
     return bytes([kind]) + body if kind else body
 
 

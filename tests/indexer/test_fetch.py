@@ -103,6 +103,21 @@ def test_without_receipts_the_other_endpoint_is_asked() -> None:
     assert (alone.logs, alone.proof) == ((), "asked twice")
 
 
+def test_without_a_root_in_the_header_receipts_prove_nothing() -> None:
+    header = msgspec.structs.replace(HEADER, receipts_root=None)
+    node = Node(forget_logs=True, get_receipts=lambda: RECEIPTS[:-1])
+    assert fetch.block(node, LogFilter((WETH,)), header).proof == "asked twice"
+    assert fetch.block(node, LogFilter((WETH,)), header, second=Node()).proof == "second answer"
+
+
+def test_logs_are_believed_although_the_bloom_excludes_them() -> None:
+    """Logs of Polygon's state sync are in no bloom; some chains leave it zero."""
+    header = msgspec.structs.replace(HEADER, logs_bloom="0x" + "00" * 256)
+    found = fetch.block(Node(), LogFilter((WETH,)), header)
+    assert (found.proof, bool(found.logs)) == ("answer", True)
+    assert fetch.block(Node(forget_logs=True), LogFilter((WETH,)), header).proof == "bloom"
+
+
 class Failing:
     """Another endpoint that answers with an error."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import rlp
 from chainfirst.indexer import bloom, receipts
 from chainfirst.indexer.structs import Header
 
@@ -43,6 +44,16 @@ def test_an_incomplete_list_has_no_root() -> None:
     for wrong in (found[1:], [*found, found[0]]):
         with pytest.raises(ValueError, match="transactions"):
             receipts.root(wrong)
+
+
+def test_the_deposit_of_an_op_stack_block_has_its_nonce_in_it_since_it_has_a_version() -> None:
+    _, found = _block(BLOCKS[1])
+    plain = msgspec.structs.replace(found[0], type="0x7e", deposit_nonce="0x2a")
+    versioned = msgspec.structs.replace(plain, deposit_receipt_version="0x1")
+    fields = rlp.decode(receipts.encode(plain)[1:])
+    assert len(fields) == 4
+    assert receipts.encode(versioned)[0] == receipts.encode(plain)[0] == 0x7E
+    assert rlp.decode(receipts.encode(versioned)[1:]) == [*fields, b"\x2a", b"\x01"]
 
 
 def test_an_empty_block() -> None:

@@ -113,6 +113,7 @@ def test_logs_come_in_order_and_without_removed_ones(
         {"topics": ["0x" + "12" * 32]},
         {"topics": []},
         {"logIndex": "zero"},
+        {"blockNumber": None, "blockHash": None},  # a pending log
     ],
 )
 def test_wrong_logs(node: Any, reader: client.Client, log: Any, change: dict[str, Any]) -> None:
