@@ -53,7 +53,26 @@ LEFT JOIN LATERAL (
     ) u ORDER BY u.block_number DESC, u.tx_index DESC, u.log_index DESC LIMIT 1
 ) p ON true;
 
-CREATE TABLE ledger.campaigns AS SELECT * FROM ledger.campaigns_fold WITH NO DATA;
+COMMENT ON VIEW ledger.campaigns_fold IS 'Campaigns, as their events make them: what ledger.campaigns must hold';
+COMMENT ON COLUMN ledger.campaigns_fold.address IS 'The campaign''s own contract';
+COMMENT ON COLUMN ledger.campaigns_fold.factory IS 'The factory that made it';
+COMMENT ON COLUMN ledger.campaigns_fold.campaign_id IS 'The campaign''s UUID, then zeros';
+COMMENT ON COLUMN ledger.campaigns_fold.issuer IS 'The company''s wallet when the campaign was created; ledger.issuers has the one now';
+COMMENT ON COLUMN ledger.campaigns_fold.token IS 'The token that it raises';
+COMMENT ON COLUMN ledger.campaigns_fold.terms IS 'What it promises, as it was created';
+COMMENT ON COLUMN ledger.campaigns_fold.fee_bps IS 'The platform''s fee, in 1/10 000 of what is raised';
+COMMENT ON COLUMN ledger.campaigns_fold.deadline IS 'Investing on chain ends, in seconds since 1970';
+COMMENT ON COLUMN ledger.campaigns_fold.record_until IS 'Recording bank money ends, in seconds since 1970';
+COMMENT ON COLUMN ledger.campaigns_fold.status IS 'active, successful, failed or cancelled; stays so after the release or the refunds';
+COMMENT ON COLUMN ledger.campaigns_fold.total_raised IS 'Everything accepted, in token units; refunds don''t lower it';
+COMMENT ON COLUMN ledger.campaigns_fold.investor_count IS 'How many wallets invested';
+COMMENT ON COLUMN ledger.campaigns_fold.paused IS 'Whether investing and recording are stopped';
+COMMENT ON COLUMN ledger.campaigns_fold.cancel_reason IS 'Why it was called off; null: it was not';
+COMMENT ON COLUMN ledger.campaigns_fold.created_block IS 'The block that created it';
+COMMENT ON COLUMN ledger.campaigns_fold.created_at IS 'That block''s time';
+COMMENT ON COLUMN ledger.campaigns_fold.ended_at IS 'Time of the block that finalized or cancelled it; null: active';
+
+CREATE TABLE ledger.campaigns (LIKE ledger.campaigns_fold INCLUDING COMMENTS);
 ALTER TABLE ledger.campaigns ADD PRIMARY KEY (address);
 CREATE INDEX ON ledger.campaigns (campaign_id);
-COMMENT ON TABLE ledger.campaigns IS 'Campaigns; address: the campaign''s own contract; amounts in token units';
+COMMENT ON TABLE ledger.campaigns IS 'Campaigns; amounts in token units';

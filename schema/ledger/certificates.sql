@@ -36,7 +36,22 @@ LEFT JOIN LATERAL (
     ORDER BY e.block_number DESC, e.tx_index DESC, e.log_index DESC LIMIT 1
 ) r ON true;
 
-CREATE TABLE ledger.certificates AS SELECT * FROM ledger.certificates_fold WITH NO DATA;
+COMMENT ON VIEW ledger.certificates_fold IS 'Share certificates, as their events make them: what ledger.certificates must hold';
+COMMENT ON COLUMN ledger.certificates_fold.address IS 'The ERC-721 contract';
+COMMENT ON COLUMN ledger.certificates_fold.token_id IS 'Its number there';
+COMMENT ON COLUMN ledger.certificates_fold.investment_id IS 'The investment that it certifies';
+COMMENT ON COLUMN ledger.certificates_fold.campaign_id IS 'The campaign''s UUID, then zeros';
+COMMENT ON COLUMN ledger.certificates_fold.owner IS 'Whose it is now';
+COMMENT ON COLUMN ledger.certificates_fold.amount IS 'What was invested, in token units';
+COMMENT ON COLUMN ledger.certificates_fold.voting_weight IS 'Its votes now; a revoked one has none';
+COMMENT ON COLUMN ledger.certificates_fold.metadata_hash IS 'SHA-256 of the document at the token''s URI';
+COMMENT ON COLUMN ledger.certificates_fold.transfer_count IS 'How often it changed hands after minting';
+COMMENT ON COLUMN ledger.certificates_fold.revoked IS 'Whether it lost its votes and can''t move';
+COMMENT ON COLUMN ledger.certificates_fold.revoke_reason IS 'Why; null: it is not revoked';
+COMMENT ON COLUMN ledger.certificates_fold.minted_block IS 'The block that minted it';
+COMMENT ON COLUMN ledger.certificates_fold.minted_at IS 'That block''s time';
+
+CREATE TABLE ledger.certificates (LIKE ledger.certificates_fold INCLUDING COMMENTS);
 ALTER TABLE ledger.certificates ADD PRIMARY KEY (address, token_id);
 CREATE INDEX ON ledger.certificates (owner);
-COMMENT ON TABLE ledger.certificates IS 'Share certificates; address: the ERC-721 contract; owner: now';
+COMMENT ON TABLE ledger.certificates IS 'Share certificates';

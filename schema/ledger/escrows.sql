@@ -34,6 +34,15 @@ LEFT JOIN LATERAL (
     ) u ORDER BY u.block_number DESC, u.tx_index DESC, u.log_index DESC LIMIT 1
 ) b ON true;
 
-CREATE TABLE ledger.escrows AS SELECT * FROM ledger.escrows_fold WITH NO DATA;
+COMMENT ON VIEW ledger.escrows_fold IS 'What each campaign holds, as its events make it: what ledger.escrows must hold';
+COMMENT ON COLUMN ledger.escrows_fold.address IS 'The campaign';
+COMMENT ON COLUMN ledger.escrows_fold.token IS 'The token that it holds';
+COMMENT ON COLUMN ledger.escrows_fold.escrow_balance IS 'What it still owes to issuer, investors and fee recipient';
+COMMENT ON COLUMN ledger.escrows_fold.released_amount IS 'What the issuer was paid; null: nothing yet';
+COMMENT ON COLUMN ledger.escrows_fold.released_fee IS 'The fee that was credited then; null: not released';
+COMMENT ON COLUMN ledger.escrows_fold.released_at IS 'Time of the block that released the funds; null: not released';
+COMMENT ON COLUMN ledger.escrows_fold.investors_remaining IS 'How many investors are still to be refunded; null: nobody was refunded yet';
+
+CREATE TABLE ledger.escrows (LIKE ledger.escrows_fold INCLUDING COMMENTS);
 ALTER TABLE ledger.escrows ADD PRIMARY KEY (address);
-COMMENT ON TABLE ledger.escrows IS 'What each campaign holds; address: the campaign; amounts in token units';
+COMMENT ON TABLE ledger.escrows IS 'What each campaign holds; amounts in token units';

@@ -6,6 +6,13 @@ SELECT DISTINCT ON (address, investor) address, investor, verified, block_number
 FROM event.issuer_registry_investor_status_changed
 ORDER BY address, investor, block_number DESC, tx_index DESC, log_index DESC;
 
-CREATE TABLE ledger.investors AS SELECT * FROM ledger.investors_fold WITH NO DATA;
+COMMENT ON VIEW ledger.investors_fold IS 'Wallets that are or were verified: what ledger.investors must hold';
+COMMENT ON COLUMN ledger.investors_fold.address IS 'The registry';
+COMMENT ON COLUMN ledger.investors_fold.investor IS 'The wallet';
+COMMENT ON COLUMN ledger.investors_fold.verified IS 'Whether it may invest on chain now';
+COMMENT ON COLUMN ledger.investors_fold.changed_block IS 'The block that said so last';
+COMMENT ON COLUMN ledger.investors_fold.changed_at IS 'That block''s time';
+
+CREATE TABLE ledger.investors (LIKE ledger.investors_fold INCLUDING COMMENTS);
 ALTER TABLE ledger.investors ADD PRIMARY KEY (address, investor);
-COMMENT ON TABLE ledger.investors IS 'Wallets that are or were verified; address: the registry';
+COMMENT ON TABLE ledger.investors IS 'Wallets that are or were verified to invest on chain';

@@ -37,6 +37,17 @@ LEFT JOIN LATERAL (
     ORDER BY e.block_number DESC, e.tx_index DESC, e.log_index DESC LIMIT 1
 ) c ON true;
 
-CREATE TABLE ledger.issuers AS SELECT * FROM ledger.issuers_fold WITH NO DATA;
+COMMENT ON VIEW ledger.issuers_fold IS 'Registered companies, as their events make them: what ledger.issuers must hold';
+COMMENT ON COLUMN ledger.issuers_fold.address IS 'The registry';
+COMMENT ON COLUMN ledger.issuers_fold.company_id IS 'The company''s UUID, then zeros';
+COMMENT ON COLUMN ledger.issuers_fold.issuer IS 'The company''s wallet now';
+COMMENT ON COLUMN ledger.issuers_fold.credential_hash IS 'Hash of its proof of identity';
+COMMENT ON COLUMN ledger.issuers_fold.document_uri IS 'Where its profile is';
+COMMENT ON COLUMN ledger.issuers_fold.active IS 'False: suspended, no new campaigns';
+COMMENT ON COLUMN ledger.issuers_fold.active_campaign IS 'Its running campaign; null: none';
+COMMENT ON COLUMN ledger.issuers_fold.registered_block IS 'The block that registered it';
+COMMENT ON COLUMN ledger.issuers_fold.registered_at IS 'That block''s time';
+
+CREATE TABLE ledger.issuers (LIKE ledger.issuers_fold INCLUDING COMMENTS);
 ALTER TABLE ledger.issuers ADD PRIMARY KEY (address, company_id);
-COMMENT ON TABLE ledger.issuers IS 'Registered companies; address: the registry, issuer: the wallet now';
+COMMENT ON TABLE ledger.issuers IS 'Registered companies';

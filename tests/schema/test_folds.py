@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from chainfirst.ops.dev.postgres import Cluster
+from chainfirst.ops.errors import ConfigError
 from chainfirst.schema import folds, layout, migrate, store
 from psycopg import sql
 
@@ -109,6 +110,63 @@ def test_batches_and_rollbacks_equal_a_rebuild(connection: store.Connection) -> 
     assert _ledger(connection) == before
 
 
+OLD: dict[str, Any] = {"text": "old", "jsonb": '{"x": "1"}', "boolean": True}  # numbers: 1
+NEW: dict[str, Any] = {"text": "new", "jsonb": '{"x": "2"}', "boolean": False}  # numbers: 2
+# an event of the other kind before this one, or it would change nothing
+OPPOSITE = {"campaign_paused": "campaign_unpaused", "campaign_unpaused": "campaign_paused"}
+
+
+def _event(
+    connection: store.Connection,
+    fold: folds.Fold,
+    table: str,
+    at: tuple[int, int, int],
+    values: dict[str, Any],
+    number: int,
+    key: dict[str, Any],
+) -> None:
+    """One event of this key."""
+    columns = dict(fold.sources)[table]
+    named = {column: key[name] for column, (name, _) in zip(columns, fold.key, strict=True)}
+    row = {column.name: values.get(column.sql_type, number) for column in LAYOUTS[table].columns} | named
+    _insert(connection, table, at, **({"address": "factory"} | row))
+
+
+@pytest.mark.parametrize("fold", folds.FOLDS, ids=lambda fold: fold.name)
+def test_a_rolled_back_event_that_nothing_replaces_leaves_the_row_as_it_was(
+    connection: store.Connection, fold: folds.Fold
+) -> None:
+    for table, _ in fold.sources:
+        for former in (False, True):
+            _come_and_go(connection, fold, table, former)
+            connection.rollback()
+
+
+def _come_and_go(connection: store.Connection, fold: folds.Fold, table: str, former: bool) -> None:
+    """An event changes a row, and is rolled back; then all of it is. `former`: it was not the first."""
+    key = {name: "key" if kind == "text" else 7 for name, kind in fold.key}
+    maker = fold.sources[0][0]  # the event that makes a row
+    if table != maker:
+        _event(connection, fold, maker, (1, 0, 0), OLD, 1, key)
+    if former and (table != maker or len(fold.sources) == 1):
+        _event(connection, fold, OPPOSITE.get(table, table), (1, 1, 0), OLD, 1, key)
+    if table == "campaign_unpaused":
+        _event(connection, fold, "campaign_paused", (1, 2, 0), OLD, 1, key)
+    _refresh(connection, 1, 1)
+    before = _ledger(connection)
+    _event(connection, fold, table, (2, 0, 0), NEW, 2, key)
+    _refresh(connection, 2, 2)
+    assert _ledger(connection)[fold.name] != before[fold.name]
+
+    for last in (1, 0):
+        keys = {fold: folds.touched(connection, fold, last + 1) for fold in folds.FOLDS}
+        store.delete_above(connection, SOURCES, last)
+        for every in folds.FOLDS:
+            folds.refresh(connection, every, keys[every])
+        assert folds.verify_ledger(connection) == []
+        assert _ledger(connection) == (before if last else {every.name: [] for every in folds.FOLDS})
+
+
 def test_verify_sees_both_kinds_of_difference(connection: store.Connection) -> None:
     _insert(connection, "share_certificate_voting_weight_changed", (1, 0, 0), "c", owner="o", weight=5)
     assert [(d.relation, d.kind) for d in folds.verify_ledger(connection)] == [("votes", "missing")]
@@ -180,6 +238,18 @@ def test_a_campaign(connection: store.Connection) -> None:
     assert connection.execute("SELECT sum(amount) FROM ledger.investments").fetchone() == (100,)
 
 
+def test_a_fold_lists_every_event_table_that_its_view_reads(connection: store.Connection) -> None:
+    reads = (
+        "SELECT DISTINCT c.relname::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid"
+        " JOIN pg_class c ON c.oid = d.refobjid"
+        " WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass"
+        " AND r.ev_class = %s::regclass AND c.relnamespace = 'event'::regnamespace"
+    )
+    for fold in folds.FOLDS:
+        tables = {table for (table,) in connection.execute(reads, [f"ledger.{fold.name}_fold"])}
+        assert tables == {table for table, _ in fold.sources}, fold.name
+
+
 def test_the_migrations_tables_are_the_artifacts(connection: store.Connection) -> None:
     for table, event in LAYOUTS.items():
         rows = connection.execute(
@@ -194,7 +264,9 @@ def test_the_migrations_tables_are_the_artifacts(connection: store.Connection) -
 
 def test_the_platform_can_be_enabled_later(pg_cluster: Cluster, server_base: Path) -> None:
     pg_cluster.ensure_database("test_later")
-    for enabled in (False, True, True, False):
+    for enabled in (False, True, True):
         migrate.migrate(migrate.engine(pg_cluster.url("test_later")), platform_enabled=enabled)
+    with pytest.raises(ConfigError, match="would go stale"):
+        migrate.migrate(migrate.engine(pg_cluster.url("test_later")), platform_enabled=False)
     with psycopg.connect(pg_cluster.url("test_later")) as connection:
         assert connection.execute("SELECT count(*) FROM ledger.campaigns").fetchone() == (0,)

@@ -95,18 +95,6 @@ def test_nobody_can_log_in_by_these_roles(pg_url: str) -> None:
     assert _rows(pg_url, "SELECT FROM pg_roles WHERE rolname ~ '^chainfirst_' AND rolcanlogin") == []
 
 
-def test_everything_has_a_comment(pg_url: str) -> None:
-    missing = _rows(
-        pg_url,
-        "SELECT c.oid::regclass::text, a.attname::text FROM pg_class c"
-        " JOIN pg_namespace n ON n.oid = relnamespace"
-        " JOIN pg_attribute a ON attrelid = c.oid AND attnum >= 0 AND NOT attisdropped"
-        " WHERE relkind = 'r' AND nspname IN ('chain', 'event', 'ledger') AND relname <> 'alembic_version'"
-        " AND (col_description(c.oid, attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)",
-    )
-    assert missing == []
-
-
 UNDECODED = (
     "INSERT INTO event.undecoded VALUES (1, 0, 0, now(), '0x', '0x', '{}', '', 'test')",
     "DELETE FROM event.undecoded",

@@ -616,3 +616,21 @@ CREATE TABLE IF NOT EXISTS event."token_role_admin_changed" (
     PRIMARY KEY ("block_number", "tx_index", "log_index")
 );
 COMMENT ON TABLE event."token_role_admin_changed" IS 'RoleAdminChanged(bytes32,bytes32,bytes32)';
+
+-- What the columns that every event table has mean, as event.undecoded says it.
+DO $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN
+        SELECT c.relname, a.attname, col_description(u.attrelid, u.attnum) AS meaning
+        FROM pg_catalog.pg_attribute u
+        JOIN pg_catalog.pg_attribute a ON a.attname = u.attname AND a.attnum > 0
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+        WHERE u.attrelid = 'event.undecoded'::regclass AND u.attnum BETWEEN 1 AND 6
+            AND c.relnamespace = 'event'::regnamespace AND c.oid <> u.attrelid
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN event.%I.%I IS %L', found.relname, found.attname, found.meaning);
+    END LOOP;
+END
+$$;
