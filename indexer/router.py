@@ -5,8 +5,7 @@ configuration, and then becomes a row of each. Nothing is dropped in silence: wh
 emits under a configured topic, and what fits no ABI, is a row of event.undecoded with its reason.
 """
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainfirst.indexer import decode
@@ -103,14 +102,33 @@ class Router:
     def rows(self, logs: Iterable[Log], times: Mapping[str, str]) -> Rows:
         """The rows of `logs`, which are in chain order; `times`: a literal for each block number in hex."""
         rows = Rows()
+        # An address that is a source's at one log is so at all later ones: its owner need be found only once.
+        alone: dict[tuple[str, str], tuple[Callable[[Log, str], str], Callable[[str], None]]] = {}
         for log in distinct(logs):
-            topic = log.topics[0] if log.topics else None
-            named = self._by_topic.get(topic, ()) if topic is not None else ()
-            owners = [source for source in (*named, *self._anonymous) if source.owns(log)]
+            topic = log.topics[0] if log.topics else ""
+            known = alone.get((log.address, topic))
+            if known is not None:
+                encode, append = known
+                try:
+                    append(encode(log, times[log.block_number]))
+                except (decode.LossyText, decode.Undecodable):
+                    pass  # to where its words are kept
+                else:
+                    continue
+            possible = [
+                source
+                for source in (*self._by_topic.get(topic, ()), *self._anonymous)
+                if source.addresses is None or log.address in source.addresses
+            ]
+            owners = [source for source in possible if source.owns(log)]
             if not owners:
                 rows.not_ours += 1
                 continue
+            if len(possible) == 1:
+                lines = rows.lines.setdefault(owners[0].table, [])
+                alone[log.address, topic] = (owners[0].decoder.encode, lines.append)
             self._add(rows, log, times[log.block_number], owners)
+        rows.lines = {table: lines for table, lines in rows.lines.items() if lines}
         return rows
 
     def _add(self, rows: Rows, log: Log, time: str, owners: Sequence[Source]) -> None:
@@ -159,17 +177,15 @@ def distinct(logs: Iterable[Log]) -> Iterable[Log]:
 
     LogIdentityQuirk for two different logs with the same block number, transaction index and log index.
     """
-    ordered = iter(logs)
-    first = next(ordered, None)
-    if first is None:
-        return
-    yield first
-    for before, log in itertools.pairwise(itertools.chain([first], ordered)):
+    before: Log | None = None
+    for log in logs:
         if (
-            log.log_index != before.log_index
+            before is None
+            or log.log_index != before.log_index
             or log.transaction_index != before.transaction_index
             or log.block_number != before.block_number
         ):
+            before = log
             yield log
         elif log != before:
             raise LogIdentityQuirk(
