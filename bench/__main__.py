@@ -2,7 +2,7 @@
 
 import typer
 
-from bench import events, folds
+from bench import children, events, folds, latency
 from bench.servers import servers
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -23,6 +23,28 @@ def folds_(count: int = typer.Option(folds.EVENTS, "--events")) -> None:
     """The platform's events through the ledger's folds."""
     with servers() as running:
         folds.run(running, count)
+
+
+@app.command(name="latency")
+def latency_(seconds: int = latency.SECONDS) -> None:
+    """From a mined block to its visible rows."""
+    with servers() as running:
+        latency.run(running, seconds)
+
+
+@app.command(name="children")
+def children_() -> None:
+    """A factory's children: few, many, and what an address list costs."""
+    with servers() as running:
+        children.run(running)
+
+
+@app.command(name="all")
+def all_(seconds: int = latency.SECONDS) -> None:
+    """Everything, on the same node binary and the same PostgreSQL."""
+    with servers() as running:
+        good = [events.run(running), folds.run(running), latency.run(running, seconds), children.run(running)]
+    raise typer.Exit(0 if all(good) else 1)
 
 
 if __name__ == "__main__":

@@ -53,9 +53,9 @@ class Progress:
         return self.samples[0].at - self.started_at
 
     def rate(self, first: int, last: int, events: int) -> float:
-        """Events a second between the first and the last commit, for `events` in blocks first to last."""
-        one, two = self.samples[0], next(sample for sample in self.samples if sample.block >= last)
-        return self.between(one, two, first, last, events)
+        """Events a second for the `events` in blocks first to last, from the first commit there (or just
+        before) to the last."""
+        return self.between(self._reach(first - 1), self._reach(last), first, last, events)
 
     def quarter_rates(self, first: int, last: int, events: int) -> tuple[float, float]:
         """Events a second over about the first and the last quarter of the blocks."""

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+STARTED = time.monotonic()
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -90,4 +92,4 @@ def shown(value: float) -> str:
 
 def progress(text: str) -> None:
     """Say what goes on."""
-    print(f"… {text}", flush=True)
+    print(f"{time.monotonic() - STARTED:6.1f} s  {text}", flush=True)
