@@ -38,7 +38,7 @@ def copy_line(connection: psycopg.Connection) -> Callable[[str, str, str], dict[
 def make_log() -> Callable[..., Log]:
     """A log as a node sends it, with the given topics and data."""
 
-    def make(topics: list[str], data: str, **fields: str) -> Log:
+    def make(topics: list[str], data: str, **fields: Any) -> Log:
         known: dict[str, Any] = {
             "address": "0x" + "Ab" * 20,
             "block_number": "0x11a49a0",

@@ -4,10 +4,12 @@ import json
 import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
-from chainfirst.indexer import decode
+from chainfirst.indexer import decode, router, times
 from chainfirst.indexer.decode import LossyText, MalformedLog, Undecodable
 from chainfirst.indexer.structs import Log
+from chainfirst.ops.errors import FatalError
 from chainfirst.schema import layout
 from eth_abi import abi as eth_abi
 
@@ -54,7 +56,12 @@ GOOD: list[tuple[str, list[str], list[str], str, list[str]]] = [
     ("bytes32 as text", ["bytes32"], [], b"MKR".hex().ljust(64, "0"), ["0x" + b"MKR".hex().ljust(64, "0")]),
     ("function", ["function"], [], "AA" * 24 + "00" * 8, ["0x" + "aa" * 24]),
     ("indexed string is a hash", ["!string"], ["CC" * 32], "", ["0x" + "cc" * 32]),
+    ("indexed bytes is a hash", ["!bytes"], ["CC" * 32], "", ["0x" + "cc" * 32]),
+    ("indexed array is a hash", ["!uint256[]"], ["cc" * 32], "", ["0x" + "cc" * 32]),
+    ("indexed tuple is a hash", ["!tuple"], ["cc" * 32], "", ["0x" + "cc" * 32]),
     ("indexed static array is a hash", ["!uint8[2]"], ["cc" * 32], "", ["0x" + "cc" * 32]),
+    ("zero address", ["!address", "address"], [word(0)], word(0), ["0x" + "00" * 20] * 2),
+    ("array of length none", ["uint8[0]", "bool"], [], word(1), ["[]", "t"]),
     ("no parameters, no data", [], [], "", []),
     ("extra data", ["uint256"], [], word(1) + "abcd", ["1"]),
     ("no padding at the end", ["string"], [], TEXT[: 2 * 66], ["ok"]),
@@ -124,6 +131,101 @@ def test_undecodable(
         bytes.fromhex(data),
         caught.value.reason,
     )
+
+
+def test_the_widest_numbers_in_postgresql(
+    make_log: MakeLog, copy_line: CopyLine, connection: psycopg.Connection
+) -> None:
+    made = decoder("uint256", "int256", "uint64", "int64")
+    values = [MAX, -(2**255), 2**64 - 1, -(2**63)]
+    log = make_log([made.layout.topic0], "0x" + "".join(map(word, values)))
+    row = copy_line("c_e", layout.create_table(layout.table(made.layout)), made.encode(log, TIME))
+    assert [row[f"arg{index}"] for index in range(4)] == values
+    # a sum of them has no bound
+    total = connection.execute("SELECT sum(v) FROM unnest(%s::numeric(78,0)[]) v", [[MAX, MAX]]).fetchone()
+    assert total == (2 * MAX,)
+
+
+def test_texts_of_megabytes(make_log: MakeLog, copy_line: CopyLine) -> None:
+    """No index holds a parameter: a btree row is 2,704 bytes at most."""
+    made = decoder("string", "bytes", "string[]")
+    text, raw = "é" * 2_000_000, b"\xff\0" * 1_000_000
+    log = make_log([made.layout.topic0], "0x" + encoded(["string", "bytes", "string[]"], [text, raw, [text]]))
+    row = copy_line("c_e", layout.create_table(layout.table(made.layout)), made.encode(log, TIME))
+    assert (row["arg0"], row["arg1"], row["arg2"]) == (text, raw, [text])
+
+
+def test_names_that_are_sql_words_or_odd(make_log: MakeLog, copy_line: CopyLine) -> None:
+    names = ["select", "user", "order", "table", "null", "$", "_", "a$B", "default"]
+    inputs = [{"name": name, "type": "bool"} for name in names]
+    (wanted,) = layout.event_layouts("select", [{"type": "event", "name": "From$", "inputs": inputs}])
+    log = make_log([wanted.topic0], "0x" + word(1) * len(names))
+    line = decode.compile_event(wanted).encode(log, TIME)
+    row = copy_line(wanted.table, layout.create_table(layout.table(wanted)), line)
+    assert wanted.table == "select_from$"
+    assert [row[name.lower()] for name in names] == [True] * len(names)
+
+
+def test_enums_contracts_and_types_of_users_are_what_they_are_made_of(make_log: MakeLog) -> None:
+    """The compiler puts the underlying type into `type`, the source's name into `internalType`."""
+    made_of = {"enum Game.Status": "uint8", "contract IERC20": "address", "Price": "uint128"}
+    inputs = [{"name": "", "type": kind, "internalType": name} for name, kind in made_of.items()]
+    (wanted,) = layout.event_layouts("c", [{"type": "event", "name": "E", "inputs": inputs}])
+    assert wanted.signature == "E(uint8,address,uint128)"
+    log = make_log([wanted.topic0], "0x" + word(2) + word(255) + word(9))
+    assert fields(decode.compile_event(wanted).encode(log, TIME)) == ["2", f"0x{'00' * 19}ff", "9"]
+
+
+def test_a_transaction_hash_of_zeros(make_log: MakeLog) -> None:
+    """ZKsync's system logs."""
+    made = decoder()
+    line = made.encode(make_log([made.layout.topic0], "0x", transaction_hash="0x" + "00" * 32), TIME)
+    assert line.split("\t")[4] == "0x" + "00" * 32
+
+
+def test_two_versions_of_an_event_that_differ_in_what_is_indexed(make_log: MakeLog) -> None:
+    """After an upgrade: each log is a row of the version that it fits, none is undecoded."""
+    versions = [
+        {"type": "event", "name": "E", "inputs": [{"name": "a", "type": "string", "indexed": indexed}]}
+        for indexed in (False, True)
+    ]
+    sources = [
+        router.Source(decode.compile_event(made), frozenset(["0x" + "ab" * 20]))
+        for made in layout.event_layouts("c", versions)
+    ]
+    topic0 = sources[0].decoder.layout.topic0
+    address = {"address": "0x" + "ab" * 20}
+    logs = [
+        make_log([topic0], "0x" + TEXT, **address, log_index="0x1"),
+        make_log([topic0, "0x" + "cc" * 32], "0x", **address, log_index="0x2"),
+    ]
+    rows = router.Router(sources).rows(logs, {"0x11a49a0": TIME})
+    assert {table: len(lines) for table, lines in rows.lines.items()} == {"c_e": 1, f"c_e_{topic0[2:10]}": 1}
+    assert (rows.undecoded, rows.not_ours) == ([], 0)
+
+
+def test_a_log_without_topics_is_routed(make_log: MakeLog) -> None:
+    log = make_log([], "0x", address="0x" + "ab" * 20)
+    here = frozenset([log.address])
+    for made, addresses, outcome in (
+        (decoder("bool"), None, "not ours"),
+        (decoder("bool"), here, "not ours"),  # of no configured topic
+        (decoder("bool", anonymous=True), here, "undecoded"),
+        (decoder(anonymous=True), here, "row"),
+    ):
+        rows = router.Router([router.Source(made, addresses)]).rows([log], {log.block_number: TIME})
+        found = "row" if rows.lines else "undecoded" if rows.undecoded else "not ours"
+        assert found == outcome
+
+
+def test_times_of_blocks(make_log: MakeLog) -> None:
+    """The same second in several blocks (Arbitrum), hex, numbers; another unit is refused."""
+    logs = [
+        make_log([], "0x", block_number=hex(n), block_timestamp=t) for n, t in enumerate(["0x5", 5, "0x05"])
+    ]
+    assert set(times.of_logs(logs, lambda _: []).values()) == {"1970-01-01 00:00:05+00:00"}
+    with pytest.raises(FatalError, match="another unit"):
+        times.of_logs([make_log([], "0x", block_timestamp=hex(1_700_000_000_000))], lambda _: [])
 
 
 def test_another_event(make_log: MakeLog) -> None:
