@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test soak bench lint clean
 
 # Leaves nothing running, unless CHAINFIRST_DEMO_KEEP=1; then `chainfirst demo --stop` ends it.
 demo: $(STAMP)
@@ -15,6 +15,10 @@ test: $(STAMP) lint
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 0
+
+# Part by part: .venv/bin/python -m bench events | folds | latency | children
+bench: $(STAMP)
+	$(BIN)/python -m bench all
 
 lint: $(STAMP)
 	mkdir -p .typing && ln -sfn .. .typing/chainfirst
