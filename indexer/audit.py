@@ -13,6 +13,7 @@ from typing import Any, Literal
 import psycopg
 from chainfirst.indexer import prefetch, window
 from chainfirst.indexer.engine import Setup
+from chainfirst.indexer.rpc.errors import Kind, RpcError
 from chainfirst.indexer.scope import Reader, Scope, block_logs, range_logs
 from chainfirst.indexer.structs import Log
 from chainfirst.ops.errors import ConfigError, TransientError
@@ -25,6 +26,10 @@ LINKED_BLOCKS = 64
 TRIES = 5
 PAUSE_SECONDS = 1.0
 HIGHEST = 2**63 - 1
+WAIT = (
+    "It lags, or reorganised and that is not indexed yet: let the daemon run and try again, or compare up to "
+    "the final block only (--to)."
+)
 
 
 class Moved(TransientError):
@@ -183,16 +188,21 @@ class Run:
         numbers = sorted(kept)
         for start in range(0, len(numbers), LINKED_BLOCKS):
             some = numbers[start : start + LINKED_BLOCKS]
-            logs: list[Log] = []
-            for number, header in zip(some, self._reader.headers_by_number(some), strict=True):
-                if header.hash != kept[number]:
-                    raise Moved(
-                        f"block {number} is {kept[number]} here, the node has {header.hash}: a "
-                        "reorganisation that is not indexed, or a node that lags",
-                        "Let the daemon run and try again, or compare up to the final block only: --to.",
-                    )
-                logs += block_logs(scope, self._reader, header)
+            try:
+                logs = self._logs_of(scope, some, kept)
+            except RpcError as error:
+                if error.kind is not Kind.BLOCK_UNKNOWN:
+                    raise
+                raise Moved(error.message, WAIT) from error
             self._compare(part.tables, scope, logs, some[0], some[-1])
+
+    def _logs_of(self, scope: Scope, numbers: Sequence[int], kept: Mapping[int, str]) -> list[Log]:
+        logs: list[Log] = []
+        for number, header in zip(numbers, self._reader.headers_by_number(numbers), strict=True):
+            if header.hash != kept[number]:
+                raise Moved(f"block {number} is {kept[number]} here, the node has {header.hash}", WAIT)
+            logs += block_logs(scope, self._reader, header)
+        return logs
 
     def ranges(self, part: Segment, *, to_first_difference: bool = False) -> None:
         """Compare all of `part` by ranges of numbers; or the ranges until one differs."""
