@@ -37,7 +37,9 @@ def connection(pg_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def indexer(connection: psycopg.Connection[Any], platform: Any, node: Anvil) -> engine.Indexer:
+def indexer(
+    connection: psycopg.Connection[Any], platform: Any, node: Anvil, depth: int = 5
+) -> engine.Indexer:
     """An indexer of the deployed platform, wired as the daemon does it."""
     contracts = []
     for key, name in ARTIFACT.items():
@@ -53,7 +55,7 @@ def indexer(connection: psycopg.Connection[Any], platform: Any, node: Anvil) -> 
                 factory=factory,
             )
         )
-    setup, layouts = wiring.build(contracts, finality.Depth(5), platform=True)
+    setup, layouts = wiring.build(contracts, finality.Depth(depth), platform=True)
     with connection.transaction():
         store.create_event_tables(connection, layouts)
     client = Client(Endpoint(node.url))
@@ -121,3 +123,33 @@ def test_the_ledger_holds_what_the_contracts_say(
         folds.rebuild(connection)
     assert ledger(connection) == kept
     assert connection.execute("SELECT count(*) FROM event.undecoded").fetchone() == (0,)
+
+
+def test_what_a_reorg_takes_and_nothing_replaces_leaves_the_ledger(
+    connection: psycopg.Connection[Any], platform: Any, contract_node: Anvil
+) -> None:
+    running = indexer(connection, platform, contract_node, depth=20)
+    sold = platform.campaign()
+    bought = platform.invest(sold, "alice", 1_000_000)
+    platform.send("eve", sold.functions.finalize())
+    drain(running)
+    before, start = ledger(connection), platform.web3.eth.block_number
+
+    certificate, registry = platform.certificate.functions, platform.registry.functions
+    platform.send("eve", sold.functions.releaseFunds())
+    mint = certificate.mint(platform.at["alice"], bought, sold.address, b"\x22" * 32)
+    platform.send("minter", mint)
+    platform.send("alice", certificate.transferFrom(platform.at["alice"], platform.at["bob"], 1))
+    platform.campaign(investors=False)
+    platform.send("registrar", registry.setInvestor(platform.at["eve"], True))
+    platform.send("registrar", registry.setActive(platform.at["issuer"], False))
+    drain(running)
+    after = ledger(connection)
+    assert [name for name in before if before[name] == after[name]] == []
+
+    taken = platform.web3.eth.block_number - start
+    platform.rpc("anvil_reorg", taken, [])
+    drain(running)
+    assert platform.web3.eth.block_number == start + taken
+    assert ledger(connection) == before
+    assert folds.verify_ledger(connection) == []
