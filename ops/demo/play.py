@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 REORGANISATION = 5  # blocks
 IN_A_BATCH = 6
+LOUD = "REORGANISATION"
 HASH = bytes(range(32))  # stands for that of a document
 
 
@@ -94,10 +95,11 @@ class Play:
             self.chain.block(self._invest(first), self._invest(second))
         self.settle()
         *dropped, a, b, c, d = investments
-        yield f"REORGANISATION: {REORGANISATION} blocks are replaced, {len(dropped)} investments are gone"
+        yield f"{LOUD}: the last {REORGANISATION} blocks are replaced by others"
         kept = [(self._invest(each), place) for each, place in ((d, 0), (c, 0), (b, 2), (a, 4))]
         self.chain.replace(REORGANISATION, kept)
         self.settle()
+        yield f"{LOUD}: {len(dropped)} investments are gone, 4 are in other blocks; the ledger has followed"
         yield "the dropped transactions are sent again, the last one first"
         backwards = [self._invest(each) for each in reversed(dropped)]
         self.chain.block(*backwards[:4])

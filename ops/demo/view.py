@@ -18,7 +18,7 @@ from rich.text import Text
 REFRESH_SECONDS = 0.1
 RATE_SECONDS = 2.0
 LATEST = 6
-PACE_SECONDS = 0.25  # so that a person can read along
+PACE_SECONDS, LOUD_PACE_SECONDS = 0.2, 1.5  # so that a person can read along
 
 
 class View(Protocol):
@@ -70,7 +70,7 @@ class Picture:
 
     def say(self, doing: str) -> None:
         self._doing = doing
-        limit = self._clock() + PACE_SECONDS
+        limit = self._clock() + (LOUD_PACE_SECONDS if _is_loud(doing) else PACE_SECONDS)
         while (left := limit - self._clock()) > 0:
             self.refresh()
             time.sleep(min(left, REFRESH_SECONDS))
@@ -109,7 +109,7 @@ class Picture:
             latest.add_row(*investment(row, self._cast))
         both = Table.grid(padding=(0, 2))
         both.add_row(counts, latest)
-        doing = Text(self._doing, style="bold red" if self._doing.isupper() else "bold")
+        doing = Text(self._doing, style="bold red" if _is_loud(self._doing) else "bold")
         return Group(Panel(Group(top, both, doing), title="chainfirst: the demonstration"))
 
     def _rate(self, events: int, now: float) -> float:
@@ -119,6 +119,10 @@ class Picture:
             self._samples.popleft()
         then, before = self._samples[0]
         return (events - before) / (now - then) if now > then else 0.0
+
+
+def _is_loud(doing: str) -> bool:
+    return doing.partition(":")[0].isupper()
 
 
 def investment(row: ledger.Row, who: Cast) -> tuple[str, str, str, str, str]:

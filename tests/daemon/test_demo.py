@@ -1,0 +1,111 @@
+"""The demonstration as its user runs it: it ends well, and whatever happens, it leaves nothing running."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from chainfirst.ops.dev import node
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(sys.executable).parent / "chainfirst"
+
+
+@pytest.fixture
+def home(server_dir: Path) -> Iterator[Path]:
+    """A folder whose .chainfirst has the node program already."""
+    node.install(ROOT / ".chainfirst" / "node" / "anvil")
+    (server_dir / ".chainfirst").mkdir()
+    (server_dir / ".chainfirst" / "node").symlink_to(ROOT / ".chainfirst" / "node")
+    yield server_dir
+    for process in running(server_dir):
+        process.kill()
+
+
+def demo(home: Path, *arguments: str, **environ: str) -> "subprocess.Popen[str]":
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("CHAINFIRST_")}
+    return subprocess.Popen(
+        [str(SCRIPT), "--config", str(home / "config.toml"), "demo", *arguments],
+        cwd=home, env=plain | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def running(home: Path) -> list[psutil.Process]:
+    """Processes that work in the folder or name it."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        facts = process.info
+        named = str(home) in " ".join(facts["cmdline"] or []) or str(home) in (facts["cwd"] or "")
+        if named and facts["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def nothing_is_left(home: Path) -> None:
+    assert running(home) == []
+    state = home / ".chainfirst" / "demo" / ".chainfirst"
+    assert not (state / "pg" / "postmaster.pid").exists()
+    port = json.loads((state / "dev.json").read_text())["anvil"]["port"]
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_it_plays_checks_and_takes_everything_down(home: Path) -> None:
+    # the user's own settings must not lead it to another database
+    played = demo(home, CHAINFIRST_DATABASE__URL="postgresql://127.0.0.1:1/none")
+    said, complaints = played.communicate()
+    assert played.returncode == 0, said + complaints
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert "right investments: 40" in lines
+    assert "right reorganisations that the daemon followed: 1" in lines
+    assert not [line for line in lines if line.startswith("WRONG")]
+
+    def amounts(name: str) -> list[float]:
+        """goal, raised, released, fee paid, refunded, escrow left."""
+        (row,) = [line for line in lines if line.startswith(name) and line.count(".") == 6]
+        return [float(amount.replace(",", "")) for amount in row.split()[-6:]]
+
+    companies = [
+        amounts(name) for name in ("Sheger Coffee", "Abay Solar", "Lalibela Textiles", "Awash Dairy")
+    ]
+    assert [sum(column) for column in zip(*companies, strict=True)] == pytest.approx(amounts("all"))
+    for _, raised, *parts in companies:
+        assert sum(parts) == pytest.approx(raised)
+    invested = [line.split() for line in lines if line.split()[-2:-1] in (["token"], ["bank"])]
+    assert len(invested) == 40
+    assert sum(float(words[-1].replace(",", "")) for words in invested) == pytest.approx(amounts("all")[1])
+    nothing_is_left(home)
+
+
+def test_interrupted_it_takes_everything_down(home: Path) -> None:
+    playing = demo(home)
+    assert playing.stdout is not None
+    for line in playing.stdout:
+        if "Abebe invests" in line:
+            assert len(running(home)) > 3
+            playing.send_signal(signal.SIGTERM)
+            break
+    playing.communicate()
+    assert playing.returncode == 130
+    nothing_is_left(home)
+
+
+@pytest.mark.soak
+def test_kept_it_can_be_looked_at_and_stopped(home: Path) -> None:
+    kept = demo(home, CHAINFIRST_DEMO_KEEP="1")
+    said, complaints = kept.communicate()
+    assert kept.returncode == 0, said + complaints
+    url = said.split("psql '")[1].split("'")[0]
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM ledger.investments").fetchone() == (40,)
+    stopped = demo(home, "--stop")
+    stopped.communicate()
+    assert stopped.returncode == 0
+    nothing_is_left(home)
