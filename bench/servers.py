@@ -36,7 +36,8 @@ class Servers:
         anvil = Anvil(
             directory,
             install_directory=ROOT / ".chainfirst" / "node" / "anvil",
-            arguments=("--prune-history",),  # of states only: blocks and logs stay
+            # history of states only: blocks and logs stay
+            arguments=("--prune-history", "--gas-limit", "1000000000"),
         )
         anvil.start()
         try:
