@@ -22,10 +22,12 @@ class Fault(Exception):
 
 
 class Server:
-    """Answers each call with what `answer(method, parameters)` returns, batches too; `calls` remembers."""
+    """Answers each call with what `answer(method, parameters)` returns; `calls` remembers. A batch larger
+    than `largest_batch` is refused as Polygon Edge does it."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, list[Any]]] = []
+        self.largest_batch = 1000
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,10 +36,7 @@ class Server:
 
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                found = (
-                    [server._one(each) for each in asked] if isinstance(asked, list) else server._one(asked)
-                )
-                body = json.dumps(found).encode()
+                body = json.dumps(server._answers(asked)).encode()
                 self.send_response(200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
@@ -66,13 +65,20 @@ class Server:
         """The parameters of each call of this method."""
         return [params for name, params in self.calls if name == method]
 
+    def _answers(self, asked: Any) -> Any:
+        if not isinstance(asked, list):
+            return self._one(asked)
+        if len(asked) > self.largest_batch:
+            return {"jsonrpc": "2.0", "id": None, "error": _refused(-32600, "Batch request length too long")}
+        return [self._one(each) for each in asked]
+
     def _one(self, request: dict[str, Any]) -> dict[str, Any]:
         method, params = request["method"], request["params"]
         self.calls.append((method, params))
         try:
             found = {"result": self.answer(method, params)}
         except Fault as fault:
-            found = {"error": {"code": fault.code, "message": str(fault)}}
+            found = {"error": _refused(fault.code, str(fault))}
         return {"jsonrpc": "2.0", "id": request["id"], **found}
 
 
@@ -182,6 +188,10 @@ class MainnetBlock(Server):
             and (addresses is None or log["address"] in addresses)
             and _fits(log["topics"], topics or [])
         ]
+
+
+def _refused(code: int, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message}
 
 
 def _fits(topics: list[str], wanted: list[str | list[str] | None]) -> bool:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from chainfirst.indexer import chain as chains
 from chainfirst.indexer import engine, finality, router
-from chainfirst.indexer.rpc import ws
+from chainfirst.indexer.rpc import pool, ws
 from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops.dev.node import Anvil
@@ -169,6 +169,27 @@ def test_receipts_that_contradict_the_header_are_not_believed(
     assert_true(database, chain)
 
 
+def test_the_second_answer_is_another_endpoints(database: Any, chain: Any, proxy: Proxy) -> None:
+    """One endpoint forgets a block's logs always and has no receipts; the other one knows them."""
+
+    def no_receipts(params: list[Any], forward: Callable[[], Any]) -> Any:
+        raise Fault(-32601, "the method eth_getBlockReceipts does not exist/is not available")
+
+    proxy.rules = {"eth_getLogs": lambda params, forward: [], "eth_getBlockReceipts": no_receipts}
+    endpoints = pool.Pool.from_urls([proxy.url, chain.endpoint_url], chain_id=31337, clock=lambda: 0.0)
+    endpoints.check()
+    chain.emit(3)
+    indexer = database.indexer(policy=DEPTH)
+    try:
+        with endpoints.pinned() as client:
+            assert client.name == proxy.url
+            indexer.use(client, endpoints.second(client))
+            wired.drain(indexer)
+    finally:
+        endpoints.close()
+    assert_true(database, chain)
+
+
 # what a node refuses
 
 # code and text of the refusal, and the blocks or logs that this node allows
@@ -222,6 +243,57 @@ def test_limits_shrink_the_window_and_the_run_completes(
     # a limit in the text is kept at once, but three ranges are on their way together; without one each
     # refusal halves, and growing asks anew
     assert len(refused) <= (3 if blocks and str(blocks) in text else 40)
+
+
+@pytest.mark.parametrize("policy", [finality.Instant(), finality.Tag("finalized", fallback_depth=4)])
+def test_a_node_like_polygon_edge(
+    database: Any, chain: Any, proxy: Proxy, behind: Callable[..., engine.Indexer], policy: finality.Policy
+) -> None:
+    """No tags, no receipts by block, no times in logs, logs numbered by transaction, small ranges and
+    batches, answers that end silently at the head, headers without a base fee."""
+    chain.emit(2)
+    chain.mine(400)
+    for count in (2, 3):
+        chain.call("eth_sendTransaction", [chain.transaction(count)])
+    chain.mine(100)
+    proxy.largest_batch = 20
+
+    def block(params: list[Any], forward: Callable[[], Any]) -> Any:
+        if params[0] in {"finalized", "safe"}:
+            raise Fault(-32602, "Invalid Params")
+        found = forward()
+        if found is not None:
+            del found["baseFeePerGas"]
+            found["extraData"] = "0x" + "ab" * 391
+        return found
+
+    def logs(params: list[Any], forward: Callable[[], Any]) -> Any:
+        where = params[0]
+        if "fromBlock" in where and int(where["toBlock"], 16) - int(where["fromBlock"], 16) > 100:
+            raise Fault(-32600, "block range too high")
+        found = numbered_by_transaction(forward())
+        return [{key: value for key, value in log.items() if key != "blockTimestamp"} for log in found]
+
+    def no_receipts(params: list[Any], forward: Callable[[], Any]) -> Any:
+        raise Fault(-32601, "the method eth_getBlockReceipts does not exist/is not available")
+
+    proxy.rules = {
+        "eth_getBlockByNumber": block,
+        "eth_getBlockByHash": block,
+        "eth_getLogs": logs,
+        "eth_getBlockReceipts": no_receipts,
+    }
+    indexer = behind(policy, blocks=400)
+    wired.drain(indexer)
+    for _ in range(3):
+        chain.emit(2)
+        wired.drain(indexer)
+    expected = [(*row[:1], *row[3:]) for row in chain.truth()]
+    assert [(*row[:1], *row[3:]) for row in database.rows()] == expected
+    assert max(row[2] for row in database.rows()) == 2  # numbered anew in each transaction
+    assert database.cursor().indexed_hash == chain.block_hash(chain.head())
+    depth = 0 if isinstance(policy, finality.Instant) else 4
+    assert database.cursor().final_number == chain.head() - depth
 
 
 # where a node's chain goes
