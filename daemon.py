@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +16,6 @@ from chainfirst.ops import errors, log, reach
 from chainfirst.ops.commands import config, context, database, demo, deploy, dev, parts, rewind, sources
 
 if TYPE_CHECKING:
-    from chainfirst.indexer.announce import Announcer
-    from chainfirst.indexer.engine import Indexer
-    from chainfirst.indexer.observe import Observer
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.structs import Header
     from chainfirst.indexer.wiring import Contract
@@ -36,6 +33,7 @@ app.add_typer(demo.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
 CHECK_ENDPOINTS_SECONDS = 10.0
+FIRST_RANGES = (100, 10_000, 8_000_000)  # blocks in the first range, in the largest one, bytes aimed at
 
 
 @app.callback(epilog="Example: chainfirst --config /etc/chainfirst/config.toml config check")
@@ -97,10 +95,15 @@ def _leader(
     found: settings.Config, contracts: "list[Contract]", pool: "Pool", numbers: "Metrics"
 ) -> "session.Leader":
     """The indexer as a part: its session, the leadership, and steps on one endpoint after the other."""
+    from chainfirst.indexer import engine, window, wiring
     from chainfirst.ops import progress, session
+    from chainfirst.schema import store
 
     logger = log.get("indexer")
     observer = progress.Progress(numbers, logger)
+    # before anything runs: what can't be indexed must not be found out at a takeover
+    policy = wiring.policy(found.chain.finality)
+    setup, layouts = wiring.build(contracts, policy, platform=found.platform.enabled)
 
     def connect() -> psycopg.Connection[Any]:
         connection = session.connect(reach.database_url(found))
@@ -108,18 +111,26 @@ def _leader(
         return connection
 
     def build(connection: psycopg.Connection[Any], epoch: int) -> Callable[[], float]:
-        from chainfirst.indexer.engine import Progress
-
-        indexer, announcers = _indexer(found, contracts, connection, epoch, pool, observer)
+        with pool.pinned() as client:
+            genesis = client.header_by_number(0)
+        if genesis is None:
+            raise errors.TransientError(f"{client.name} has no block 0")
+        with connection.transaction():
+            store.assert_epoch(connection, epoch)
+            store.create_event_tables(connection, layouts)
+            cursor = store.open_cursor(connection, found.chain.chain_id, genesis.hash)
+            wiring.register(connection, cursor, contracts, layouts)
+        ranges = window.Window(*FIRST_RANGES)
+        indexer = engine.Indexer(connection, client, setup, epoch, ranges, observer=observer)
 
         def step() -> float:
             with pool.pinned() as client:
                 indexer.use(client, pool.second(client))
-                progress = indexer.step()
-            for announcer in announcers:
+                did = indexer.step()
+            for announcer in setup.announcers:
                 factory = announcer.source.decoder.layout.contract
                 numbers.children.labels(factory).set(len(announcer.children.since))
-            return POLL_SECONDS if progress is Progress.IDLE else 0.0
+            return POLL_SECONDS if did is engine.Progress.IDLE else 0.0
 
         return step
 
@@ -168,7 +179,8 @@ def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", number
         with session.connect(reach.database_url(found), f"{session.APPLICATION}: pruning") as connection:
             connection.execute("SET ROLE chainfirst_daemon")
             gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database.keep_changes_days)
-        log.get("jobs").info("pruned_changes", rows=gone)
+        if gone:
+            log.get("jobs").info("pruned_changes", rows=gone)
 
     periodic = jobs.Jobs(numbers)
     periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
@@ -221,33 +233,6 @@ def _head_of(pool: "Pool") -> Callable[[], int]:
             return client.block_number()
 
     return head
-
-
-def _indexer(
-    found: settings.Config,
-    contracts: "list[Contract]",
-    connection: psycopg.Connection[Any],
-    epoch: int,
-    pool: "Pool",
-    observer: "Observer",
-) -> "tuple[Indexer, Sequence[Announcer]]":
-    """The indexer of these settings on the leader's session: tables made, database bound to the chain."""
-    from chainfirst.indexer import engine, window, wiring
-    from chainfirst.schema import store
-
-    policy = wiring.policy(found.chain.finality)
-    setup, layouts = wiring.build(contracts, policy, platform=found.platform.enabled)
-    with pool.pinned() as client:
-        genesis = client.header_by_number(0)
-    if genesis is None:
-        raise errors.TransientError(f"{client.name} has no block 0")
-    with connection.transaction():
-        store.assert_epoch(connection, epoch)
-        store.create_event_tables(connection, layouts)
-        cursor = store.open_cursor(connection, found.chain.chain_id, genesis.hash)
-        wiring.register(connection, cursor, contracts, layouts)
-    ranges = window.Window(100, 10_000, 8_000_000)
-    return engine.Indexer(connection, client, setup, epoch, ranges, observer=observer), setup.announcers
 
 
 def main() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 from chainfirst.ops import errors, log, metrics, session
 from chainfirst.schema import store
 
 THREADS = 4
-PRUNE_SECONDS = 3600.0
+PRUNE_SECONDS = 600.0
 SAMPLE_SECONDS = 15.0
 
 _SIZES = """
@@ -63,7 +64,7 @@ class Jobs:
             work()
         except Exception as error:
             self._numbers.jobs_failed.labels(name).inc()
-            expected = isinstance(error, errors.ChainfirstError)
+            expected = isinstance(error, errors.ChainfirstError | psycopg.OperationalError)
             repeats.failed(name, "job_failed", error=str(error), **({} if expected else {"exc_info": True}))
         else:
             self._numbers.last_job.labels(name).set_to_current_time()

@@ -130,16 +130,17 @@ def test_sigterm_in_the_middle_of_a_batch_leaves_nothing_half_written(
 
 
 @pytest.fixture
-def hanging(fresh_anvil: Anvil) -> "Iterator[tuple[Proxy, threading.Event]]":
-    """A proxy whose eth_getLogs never answers; the event says that it was asked."""
-    proxy, asked, release = Proxy(fresh_anvil.url), threading.Event(), threading.Event()
+def hanging(fresh_anvil: Anvil) -> "Iterator[tuple[Proxy, threading.Semaphore]]":
+    """A proxy that answers neither the indexer's eth_getLogs nor the checks' eth_blockNumber; the
+    semaphore counts who asked."""
+    proxy, asked, release = Proxy(fresh_anvil.url), threading.Semaphore(0), threading.Event()
 
     def hang(_: object, forward: Any) -> Any:
-        asked.set()
+        asked.release()
         release.wait()
         return []
 
-    proxy.rules["eth_getLogs"] = hang
+    proxy.rules = {"eth_getLogs": hang, "eth_blockNumber": hang}
     try:
         yield proxy, asked
     finally:
@@ -148,17 +149,18 @@ def hanging(fresh_anvil: Anvil) -> "Iterator[tuple[Proxy, threading.Event]]":
 
 
 def test_sigterm_while_a_node_hangs(
-    pg_url: str, hanging: tuple[Proxy, threading.Event], address: str, tmp_path: Path
+    pg_url: str, hanging: tuple[Proxy, threading.Semaphore], address: str, tmp_path: Path
 ) -> None:
     proxy, asked = hanging
     file = processes.write_config(tmp_path, pg_url, [proxy.url], address)
     with Running(file) as daemon:
-        asked.wait()
+        for _ in range(2):
+            asked.acquire()
         assert daemon.stops() == 0
-        assert daemon.named("abandoned")[0]["threads"] == ["indexer"]
-    asked.clear()
+        assert daemon.named("abandoned")[0]["threads"] == ["indexer", "jobs"]
     with Running(file) as impatient:
-        asked.wait()
+        for _ in range(2):
+            asked.acquire()
         impatient.process.send_signal(signal.SIGINT)
         impatient.hears("stopping")
         assert impatient.stops(signal.SIGINT) == -signal.SIGINT
