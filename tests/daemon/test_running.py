@@ -189,8 +189,10 @@ def test_metrics_are_served_and_jobs_run(
     with Running(file) as daemon:
         daemon.has_rows(pg_url, 2)
         daemon.hears("caught_up")
-        with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics") as answer:
-            text = answer.read().decode()
+        text = ""
+        while 'chainfirst_last_job_timestamp_seconds{job="check_endpoints"}' not in text:
+            with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics") as answer:
+                text = answer.read().decode()
         for line in (
             'chainfirst_events_total{table="token_transfer"} 2.0',
             f"chainfirst_indexed_block {int(node.call('eth_blockNumber', [], str), 16)}.0",
