@@ -1,7 +1,7 @@
 """The limit: the same rows by a bare script that promises nothing, to compare with.
 
 No check of any answer, no reorganisation, no restart, no other contract, one transaction at the end.
-`python -m bench.bare NODE_URL DATABASE_URL ADDRESS FIRST LAST` prints the seconds of work.
+`python -m bench.bare NODE_URL DATABASE_URL ADDRESS FIRST LAST` prints the seconds of work, and of CPU.
 """
 
 import collections
@@ -62,13 +62,13 @@ def fetch(http: urllib3.HTTPConnectionPool, address: str, first: int, last: int)
     return "".join(lines)
 
 
-def main(node: str, database: str, address: str, first: int, last: int) -> float:
-    """Seconds from the first request to the commit."""
+def main(node: str, database: str, address: str, first: int, last: int) -> tuple[float, float]:
+    """Seconds from the first request to the commit, and this process's CPU seconds meanwhile."""
     http = urllib3.connection_from_url(node, maxsize=IN_FLIGHT)
     with psycopg.connect(database) as connection, ThreadPoolExecutor(IN_FLIGHT) as pool:
         connection.execute(TABLE)
         connection.commit()
-        began = time.monotonic()
+        began, began_cpu = time.monotonic(), time.process_time()
         with connection.cursor().copy("COPY event.token_transfer FROM STDIN") as copy:
             waiting: collections.deque[Future[str]] = collections.deque()
             for start in range(first, last + 1, BLOCKS):
@@ -78,8 +78,8 @@ def main(node: str, database: str, address: str, first: int, last: int) -> float
             for future in waiting:
                 copy.write(future.result())
         connection.commit()
-        return time.monotonic() - began
+        return time.monotonic() - began, time.process_time() - began_cpu
 
 
 if __name__ == "__main__":
-    print(main(*sys.argv[1:4], *map(int, sys.argv[4:6])))
+    print(*main(*sys.argv[1:4], *map(int, sys.argv[4:6])))

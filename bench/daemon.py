@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from bench.node import ARTIFACTS, Node
@@ -33,10 +34,11 @@ class Contract:
 
 @dataclass(frozen=True)
 class Sample:
-    """The cursor, seen by another connection at `at` (time.monotonic)."""
+    """The cursor, seen by another connection at `at` (time.monotonic), and the daemon's CPU time then."""
 
     at: float
     block: int
+    cpu_seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Progress:
         """Events a second for the `events` in blocks first to last, from the first commit there (or just
         before) to the last."""
         return self.between(self._reach(first - 1), self._reach(last), first, last, events)
+
+    def cpu_micros(self, first: int, last: int, events: int) -> float:
+        """The daemon's own CPU time for an event, over the same commits as `rate`."""
+        one, two = self._reach(first - 1), self._reach(last)
+        done = (min(two.block, last) - max(one.block, first - 1)) * events / (last - first + 1)
+        return (two.cpu_seconds - one.cpu_seconds) / done * 1e6 if done else float("nan")
 
     def quarter_rates(self, first: int, last: int, events: int) -> tuple[float, float]:
         """Events a second over about the first and the last quarter of the blocks."""
@@ -130,6 +138,11 @@ class Daemon:
                 f"the daemon ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
             )
 
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def peak_bytes(self) -> int:
         """The most memory it ever held (VmHWM)."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -164,7 +177,7 @@ def backfill(file: Path, url: str, last: int) -> Progress:
             time.sleep(POLL_SECONDS)
             block = cursor(connection)
             if block is not None and (not samples or block > samples[-1].block):
-                samples.append(Sample(time.monotonic(), block))
+                samples.append(Sample(time.monotonic(), block, daemon.cpu_seconds()))
             daemon.check()
             if time.monotonic() - daemon.started_at > LONGEST_SECONDS:
                 raise RuntimeError(

@@ -68,6 +68,7 @@ class Report:
         console.print(table)
         for remark in self.remarks:
             console.print(f"  {remark}", highlight=False)
+        console.print(f"  load average now {os.getloadavg()[0]:.1f}, {os.cpu_count()} CPUs")
         self._write()
         return all(figure.good for figure in self.figures)
 
@@ -76,6 +77,7 @@ class Report:
         found[self.part] = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "cpus": os.cpu_count(),
+            "load": os.getloadavg()[0],
             "python": platform.python_version(),
             "figures": [asdict(figure) | {"good": figure.good} for figure in self.figures],
             "remarks": self.remarks,
