@@ -166,7 +166,7 @@ def live(nursery: Nursery, blocks_between: int) -> None:
 @pytest.mark.parametrize("blocks", [1000, 7])
 def test_in_ranges(connection: wired.Connection, nursery: Nursery, blocks: int) -> None:
     live(nursery, 20)
-    nursery.mine(20)
+    nursery.mine(150)
     running = indexer(connection, nursery, blocks)
     wired.drain(running)
     assert_true(connection, nursery)
