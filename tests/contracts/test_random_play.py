@@ -19,7 +19,8 @@ from hypothesis.stateful import (
 DAY = 86_400
 GOAL, MINIMUM, MAXIMUM, THRESHOLD, FEE = 10_000, 100, 6_000, 7_500, 250
 ACTIVE, SUCCESSFUL, FAILED, CANCELLED = range(4)
-INVESTORS = ("alice", "bob", "eve")  # eve is not verified: her money comes by bank
+INVESTORS = ("alice", "bob", "eve")  # eve is not verified at first: her money comes by bank
+WALLETS = ("issuer", "registrar", "operator")  # the company's, one after the other
 AMOUNTS = st.one_of(st.sampled_from([0, 1, 99, 100, 6_000, 6_001, 10_000]), st.integers(1, 12_000))
 
 
@@ -37,13 +38,15 @@ def machine(rolled_back: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             self.deadline, self.until = self.campaign.functions.setup().call()[4:]
             self.put: dict[str, int] = defaultdict(int)
             self.start = {
-                name: self.platform.balance(name) for name in (*INVESTORS, "issuer", "fees", "treasury")
+                name: self.platform.balance(name)
+                for name in (*INVESTORS, *WALLETS, "fees", "treasury", "owner")
             }
             self.refunded: set[str] = set()
             self.used: list[tuple[bytes, bytes]] = []
             self.recorded: dict[str, int] = defaultdict(int)
             self.status, self.paused, self.released, self.fee_paid = ACTIVE, False, False, False
             self.swept = self.gifts = 0
+            self.verified, self.wallet, self.paid = {"alice", "bob"}, "issuer", ""
 
         def teardown(self) -> None:
             self.undo.__exit__(None, None, None)
@@ -79,7 +82,7 @@ def machine(rolled_back: Callable[[], Any]) -> type[RuleBasedStateMachine]:
 
         @rule(name=st.sampled_from(INVESTORS), amount=AMOUNTS)
         def invest(self, name: str, amount: int) -> None:
-            part = 0 if name == "eve" else self.accepted(name, amount, self.deadline)
+            part = self.accepted(name, amount, self.deadline) if name in self.verified else 0
             call = self.campaign.functions.invest(self.platform.new_id(), amount)
             if self.attempt(name, call, part > 0):
                 self.put[name] += part
@@ -124,10 +127,30 @@ def machine(rolled_back: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             if self.attempt(actor, call, actor == "owner"):
                 self.paused = not self.paused
 
+        @rule(name=st.sampled_from(INVESTORS), verified=st.booleans())
+        def verify(self, name: str, verified: bool) -> None:
+            call = self.platform.registry.functions.setInvestor(self.platform.at[name], verified)
+            self.platform.send("registrar", call)
+            self.verified = self.verified | {name} if verified else self.verified - {name}
+
+        @rule(to=st.sampled_from(WALLETS))
+        def replace_wallet(self, to: str) -> None:
+            replace = self.platform.registry.functions.replaceIssuer
+            call = replace(self.platform.company, self.platform.at[to])
+            if self.attempt("registrar", call, to != self.wallet):
+                self.wallet = to
+
+        @rule(fee=st.sampled_from([0, 1_000]))
+        def change_what_is_fixed(self, fee: int) -> None:
+            settings = self.platform.factory.functions
+            self.platform.send("owner", settings.setFee(fee))
+            self.platform.send("owner", settings.setFeeRecipient(self.platform.at["owner"]))
+
         @rule()
         def release(self) -> None:
             allowed = self.status == SUCCESSFUL and not self.released
-            self.released |= self.attempt("eve", self.campaign.functions.releaseFunds(), allowed)
+            if self.attempt("eve", self.campaign.functions.releaseFunds(), allowed):
+                self.released, self.paid = True, self.wallet
 
         @rule()
         def withdraw_fee(self) -> None:
@@ -173,7 +196,9 @@ def machine(rolled_back: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             for name in INVESTORS:
                 paid = self.put[name] - self.recorded[name]
                 assert gained[name] == (self.recorded[name] if name in self.refunded else -paid)
-            assert gained["issuer"] == (self.raised - self.fee if self.released else 0)
+            for name in WALLETS:
+                assert gained[name] == (self.raised - self.fee if name == self.paid else 0)
+            assert gained["owner"] == 0
             assert gained["fees"] == (self.fee if self.fee_paid else 0)
             assert gained["treasury"] == self.swept - sum(self.recorded.values())
 
