@@ -53,11 +53,25 @@ def test_mint_follows_the_investments_record(sold: Any) -> None:
     assert platform.reason("minter", mint(sold, "alice")) == "CertificateExists"
 
 
+@pytest.mark.parametrize(("amount", "weight"), [(99_999, 0), (100_000, 1), (199_999, 1)])
+def test_votes_are_rounded_down(platform: Any, amount: int, weight: int) -> None:
+    campaign = platform.campaign(fundingGoal=amount)
+    bought = platform.invest(campaign, "alice", amount)
+    platform.send("eve", campaign.functions.finalize())
+    one = SimpleNamespace(campaign=campaign, alice=bought, platform=platform)
+    receipt = platform.send("minter", mint(one, "alice"))
+    event = platform.event(receipt, platform.certificate, "CertificateMinted")
+    assert (event["amount"], event["votingWeight"]) == (amount, weight)
+    assert votes(platform, "alice") == [weight]
+
+
 def test_mint_refusals(sold: Any) -> None:
     platform, views = sold.platform, sold.platform.certificate.functions
     at = platform.at
-    elsewhere = views.mint(at["alice"], sold.alice, at["eve"], HASH)
-    assert platform.reason("minter", elsewhere) == "UnknownCampaign"
+    copy = platform.create("CampaignImplementation", platform.factory.address)
+    for other in (at["eve"], platform.token.address, copy.address):
+        elsewhere = views.mint(at["alice"], sold.alice, other, HASH)
+        assert platform.reason("minter", elsewhere) == "UnknownCampaign"
     assert platform.reason("minter", mint(sold, "alice", platform.new_id())) == "UnknownInvestment"
     assert platform.reason("minter", mint(sold, "bob", sold.alice)) == "NotInvestor"
     running = platform.campaign()
