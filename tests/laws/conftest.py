@@ -57,25 +57,23 @@ def life(fresh_anvil: Anvil) -> Life:
 
 
 @pytest.fixture(scope="session")
-def platform_template(pg_cluster: Cluster) -> str:
-    name = "template_platform"
+def core_template(pg_cluster: Cluster) -> str:
+    name = "template_core"
     pg_cluster.ensure_database(name)
-    migrate.migrate(migrate.engine(pg_cluster.url(name)), platform_enabled=True)
+    migrate.migrate(migrate.engine(pg_cluster.url(name)), platform_enabled=False)
     return name
 
 
 @pytest.fixture
-def new_database(
-    pg_cluster: Cluster, platform_template: str
-) -> Iterator[Callable[[], psycopg.Connection[Any]]]:
-    """Each call: a connection to a fresh database with the platform's schema."""
+def new_database(pg_cluster: Cluster, core_template: str) -> Iterator[Callable[[], psycopg.Connection[Any]]]:
+    """Each call: a connection to a fresh database, not of the platform yet."""
     opened: list[tuple[str, psycopg.Connection[Any]]] = []
 
     def create() -> psycopg.Connection[Any]:
         name = f"test_{secrets.token_hex(6)}"
         with psycopg.connect(pg_cluster.url(), autocommit=True) as admin:
             command = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            admin.execute(command.format(sql.Identifier(name), sql.Identifier(platform_template)))
+            admin.execute(command.format(sql.Identifier(name), sql.Identifier(core_template)))
         opened.append((name, psycopg.connect(pg_cluster.url(name), autocommit=True)))
         return opened[-1][1]
 

@@ -13,7 +13,7 @@ from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import Header, Log
 from chainfirst.ops import mistakes
 from chainfirst.ops.errors import TransientError
-from chainfirst.schema import folds, store
+from chainfirst.schema import folds, migrate, store
 from psycopg import sql
 
 ARTIFACTS = Path(__file__).parent.parent.parent / "contracts" / "artifacts"
@@ -69,6 +69,8 @@ def indexer(
     genesis = Client(reader.endpoint).header_by_number(0) if isinstance(reader, Client) else None
     assert genesis is not None
     connection.execute("RESET ROLE")
+    if platform:
+        migrate.migrate(migrate.engine(connection.info.dsn), platform_enabled=True)
     with connection.transaction():
         store.create_event_tables(connection, layouts)
     connection.execute("SET ROLE chainfirst_daemon")
@@ -105,7 +107,8 @@ def contents(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
     cursor = store.read_cursor(connection)
     assert cursor is not None
     found["cursor"] = [(cursor.indexed_number, cursor.indexed_hash)]
-    assert folds.verify_ledger(connection) == []
+    differences = folds.verify_ledger(connection)
+    assert differences == [], differences
     return found
 
 
