@@ -48,7 +48,15 @@ def root(
 
 
 @app.command(epilog="Example: chainfirst --config config.toml run")
-def run(context_: typer.Context) -> None:
+def run(
+    context_: typer.Context,
+    reset_dev: Annotated[
+        bool,
+        typer.Option(
+            "--reset-dev", help="If the development chain began anew, empty what was indexed first."
+        ),
+    ] = False,
+) -> None:
     """Index until SIGTERM or Ctrl-C; while another daemon leads this database, stand by."""
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.rpc.ws import Heads
@@ -60,6 +68,9 @@ def run(context_: typer.Context) -> None:
     reach.check_database(found)
     urls = _checked_urls(found)
     context.migrate(found)
+    if reset_dev:
+        with parts.database(found, "chainfirst run --reset-dev") as connection:
+            log.get("daemon").info("reset_dev", did=rewind.reset_dev(connection, found))
     numbers = metrics.Metrics()
     numbers.build.info({"version": importlib.metadata.version("chainfirst")})
     pool = Pool.from_urls(urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic)

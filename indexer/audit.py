@@ -152,6 +152,9 @@ def compare(
         run.add(1, [Difference("chain.cursor", "changed", row, {"final_hash": says})])
         final = max(held.kept, default=last)
     linked = {n: h for n, h in held.kept.items() if first <= n <= last and (final is None or n > final)}
+    lowest = max(first, min(held.kept, default=first) if final is None else final + 1)
+    gaps = [n for n in range(lowest, last + 1) if n not in held.kept]
+    run.add(len(gaps), [Difference("chain.blocks", "missing", {"number": n}) for n in gaps])
     top = min(last, last if final is None else final)
     parts = segments(held.limits, first, last)
     # first what a reorganisation can spoil, so that beginning again costs little

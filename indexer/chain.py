@@ -12,6 +12,13 @@ from chainfirst.indexer.structs import BlockRef
 from chainfirst.ops.errors import FatalError, TransientError
 
 
+FINALITY_ADVICE = (
+    "Nothing was changed here. Find out which chain is true: is the endpoint right, is the finality of the "
+    "settings deep enough? If the node's is: chainfirst rewind --to N, N the last block that both have "
+    "(the command says which). A development chain that was begun anew: chainfirst run --reset-dev."
+)
+
+
 class FinalityViolated(FatalError):
     """The chain replaced a block that was final: nothing here may guess which side is true."""
 
@@ -114,5 +121,5 @@ def _violated(oldest: BlockRef, first: BlockRef, final_number: int) -> FinalityV
         f"finality violated: the node's chain has block {first.number} {first.hash} with parent "
         f"{first.parent_hash}, which does not lead to the final block {final_number} "
         f"(oldest block held: {oldest.number} {oldest.hash})",
-        "Find out which chain is true before anything else; nothing was changed here.",
+        FINALITY_ADVICE,
     )

@@ -119,8 +119,7 @@ class Indexer:
             raise chain.FinalityViolated(
                 f"finality violated: the {name} block {number} is {block_hash} here, "
                 f"the node has {header.hash}",
-                "A development chain that was reset needs an empty database. Otherwise find out which "
-                "chain is true before anything else; nothing was changed here.",
+                chain.FINALITY_ADVICE,
             )
 
     def _advance(self, held: state.State) -> Progress:

@@ -8,7 +8,7 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, reach
-from chainfirst.ops.commands import context, verdicts
+from chainfirst.ops.commands import context, parts, verdicts
 
 app = typer.Typer()
 
@@ -31,16 +31,21 @@ def status(
     with psycopg.connect(reach.database_url(context.load_config(context_))) as connection:
         try:
             cursor = store.read_cursor(connection)
+            sources = store.read_sources(connection)
         except psycopg.errors.UndefinedTable:
             cursor = None
     if cursor is None:
         raise errors.ConfigError("this database follows no chain yet", "Start the daemon: chainfirst run.")
-    facts = dataclasses.asdict(cursor)
+    syncing = {name: source.complete_to for name, source in sources.items() if not source.joined}
+    facts = dataclasses.asdict(cursor) | {"syncing": syncing}
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    del facts["syncing"]
     for name, value in facts.items():
         typer.echo(f"{name:16} {'-' if value is None else value}")
+    for name, complete_to in syncing.items():
+        typer.echo(f"{'syncing':16} event.{name}, complete to {complete_to}")
 
 
 @app.command(epilog="Example: chainfirst rebuild")
@@ -84,7 +89,7 @@ def verify(
         raise errors.ConfigError("--all begins at the first block", "Leave out --from.")
     if ledger_only:
         _needs_ledger(found)
-    with psycopg.connect(reach.database_url(found), autocommit=True) as connection:
+    with parts.database(found, "chainfirst verify") as connection:
         # one snapshot: a batch that commits meanwhile is no difference
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         if ledger_only:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from chainfirst.indexer.engine import Setup
     from chainfirst.indexer.rpc.client import Client
     from chainfirst.indexer.wiring import Contract
+    from chainfirst.ops.session import Connection
 
 
 def contracts(found: settings.Config) -> "list[Contract]":
@@ -44,6 +45,26 @@ def setup(found: settings.Config) -> "Setup":
 
     policy = wiring.policy(found.chain.finality)
     return wiring.build(contracts(found), policy, platform=found.platform.enabled)[0]
+
+
+@contextlib.contextmanager
+def database(found: settings.Config, application: str) -> "Iterator[Connection]":
+    """A session of the login user, in autocommit. DatabaseUnreachable: none can be had, or it was lost;
+    ConfigError: a table is missing."""
+    import psycopg
+    from chainfirst.ops import session
+
+    try:
+        with session.connect(reach.database_url(found), application) as connection:
+            yield connection
+    except psycopg.errors.UndefinedTable as error:
+        raise errors.ConfigError(
+            f"a table is missing: {error.diag.message_primary}",
+            "If this database was never used: chainfirst migrate. Else restore it from its backup.",
+        ) from error
+    except psycopg.OperationalError as error:
+        said = " ".join(str(error).split())
+        raise reach.DatabaseUnreachable(f"the database refused: {said}", "See that it runs.") from error
 
 
 @contextlib.contextmanager

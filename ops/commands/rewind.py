@@ -34,21 +34,17 @@ def rewind(
     from chainfirst.schema import rewind as rewinding
 
     found = context.load_config(context_)
-    with psycopg.connect(reach.database_url(found), autocommit=True) as connection:
+    with parts.database(found, "chainfirst rewind") as connection:
         epoch = _lead(connection)
         with parts.node(found) as client:
             plan = plans.plan(
                 connection, client, parts.setup(found), number, checked=not unchecked, pause=time.sleep
             )
         typer.echo(f"indexed to block {plan.cursor.indexed_number}, final to {plan.cursor.final_number}")
-        if plan.block is not None and plan.block.hash == plan.cursor.indexed_hash:
-            rows = "nothing is above it"
-        else:
-            rows = f"{sum(plan.rows.values())} rows go"
-        to = "nothing stays, indexing begins anew" if plan.block is None else f"{number} {plan.block.hash}"
         for table, count in plan.rows.items():
             typer.echo(f"  event.{table}: {count}")
-        typer.echo(f"rewind to block {to}: {rows}" if plan.block else f"{to}: {rows}")
+        to = "before the first block" if plan.block is None else f"to block {number} {plan.block.hash}"
+        typer.echo(f"rewind {to}: {sum(plan.rows.values())} rows of events go")
         if not yes:
             typer.confirm("Do it?", abort=True)
         connection.execute("SET ROLE chainfirst_daemon")

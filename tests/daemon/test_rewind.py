@@ -209,9 +209,13 @@ def test_it_repairs_what_a_deep_reorganisation_broke(world: World) -> None:
 
 def test_what_is_refused(world: World, server_dir: Path) -> None:
     world.emit(4)
-    nothing = world.chainfirst("migrate"), world.chainfirst("rewind", "--to", "1", "--yes")
-    assert nothing[1].returncode == 1
-    assert "no block is indexed" in nothing[1].stderr
+    for command in (("rewind", "--to", "1", "--yes"), ("verify",)):
+        unused = world.chainfirst(*command)
+        assert (unused.returncode, "chainfirst migrate" in unused.stderr) == (78, True)
+    world.chainfirst("migrate")
+    nothing = world.chainfirst("rewind", "--to", "1", "--yes")
+    assert (nothing.returncode, "no block is indexed" in nothing.stderr) == (1, True)
+    assert "no block is indexed yet" in world.chainfirst("verify").stdout
     running = world.start()
     try:
         world.wait_for_head(running)

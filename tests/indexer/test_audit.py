@@ -129,6 +129,15 @@ def test_a_row_above_the_cursor_is_extra(database: Any, chain: Any) -> None:
     assert sorted(kinds) == [("extra", 5000)] * 2 + [("missing", chain.head())] * 2
 
 
+def test_a_kept_block_that_is_gone_is_missing(database: Any, chain: Any) -> None:
+    history(chain)
+    index(database, chain)
+    gone = chain.head() - 1
+    database.observer.execute("DELETE FROM chain.blocks WHERE number = %s", [gone])
+    found = compare(database, chain).differences
+    assert audit.Difference("chain.blocks", "missing", {"number": gone}) in found
+
+
 def test_a_reorganisation_is_no_difference_but_asks_for_a_new_snapshot(database: Any, chain: Any) -> None:
     history(chain)
     index(database, chain)
