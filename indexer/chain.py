@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from chainfirst.indexer.structs import BlockRef
 from chainfirst.ops.errors import FatalError, TransientError
 
-
 FINALITY_ADVICE = (
     "Nothing was changed here. Find out which chain is true: is the endpoint right, is the finality of the "
     "settings deep enough? If the node's is: chainfirst rewind --to N, N the last block that both have "
