@@ -23,7 +23,8 @@ class Batch:
     """What changes at once. `ancestor`: everything above it goes first (a reorganisation).
 
     `blocks` are those to keep, linked, the last of them the new tip; `first` is the first block that
-    `rows` cover. `final` is the last final block afterwards.
+    `rows` cover. `final` is the last final block afterwards. `durable` False: a server that crashes at
+    once may lose the batch, cursor and all, and it is indexed again.
     """
 
     first: int
@@ -31,6 +32,7 @@ class Batch:
     rows: Rows
     final: BlockRef | None
     ancestor: BlockRef | None = None
+    durable: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,15 @@ def apply(
     tip = batch.blocks[-1]
     new = moved(expected, tip, batch.final)
     with conn.transaction():
-        store.assert_epoch(conn, epoch)
-        store.advance_cursor(conn, expected, new)
+        store.lead_cursor(conn, epoch, expected, new, lazily=not batch.durable)
         removed = {}
         keys: list[set[folds.Key]] = [set() for _ in kept]
         if batch.ancestor is not None:
             for fold, touched in zip(kept, keys, strict=True):
                 touched |= folds.touched(conn, fold, batch.ancestor.number + 1)
             removed = store.delete_above(conn, tables, batch.ancestor.number)
-        store.insert_blocks(conn, [_block(ref) for ref in batch.blocks])
-        if batch.final is not None:
-            store.prune_blocks(conn, batch.final.number)
+        final = -1 if batch.final is None else batch.final.number
+        store.keep_blocks(conn, [_block(ref) for ref in batch.blocks if ref.number >= final], final)
         _add(conn, batch.rows, tables)
         for fold, touched in zip(kept, keys, strict=True):
             fed = [source for source in fold.sources if source[0] in batch.rows.lines]
@@ -101,8 +101,7 @@ def join(
     `complete` folds have all their sources by now and are made from all of their events. Raises as `apply`.
     """
     with conn.transaction():
-        store.assert_epoch(conn, epoch)
-        store.advance_cursor(conn, expected, expected)
+        store.lead_cursor(conn, epoch, expected, expected, lazily=not batch.joined)
         _forget_undecoded(conn, batch)
         _add(conn, batch.rows, tables)
         moved_on = [
@@ -124,8 +123,7 @@ def finalize(conn: Connection, epoch: int, expected: Cursor, final: BlockRef | N
     if final is not None:
         new = dataclasses.replace(new, final_number=final.number, final_hash=final.hash)
     with conn.transaction():
-        store.assert_epoch(conn, epoch)
-        store.advance_cursor(conn, expected, new)
+        store.lead_cursor(conn, epoch, expected, new)
         if final is not None:
             store.prune_blocks(conn, final.number)
     return new
@@ -135,8 +133,7 @@ def suspect(conn: Connection, epoch: int, expected: Cursor, why: str) -> Cursor:
     """Note, in a transaction of its own, that the tip may have been replaced by what can't be read yet."""
     new = dataclasses.replace(expected, reorg_suspected=why)
     with conn.transaction():
-        store.assert_epoch(conn, epoch)
-        store.advance_cursor(conn, expected, new)
+        store.lead_cursor(conn, epoch, expected, new)
     return new
 
 

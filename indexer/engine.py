@@ -18,6 +18,7 @@ from chainfirst.indexer import (
     finality,
     join,
     observe,
+    pipeline,
     prefetch,
     state,
     window,
@@ -28,13 +29,16 @@ from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.indexer.rpc import quantity
 from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.scope import Reader as Reader
-from chainfirst.indexer.scope import Scope, block_logs, range_logs
+from chainfirst.indexer.scope import Scope, block_logs
 from chainfirst.indexer.structs import BlockRef, Header, Log
 from chainfirst.ops.errors import TransientError
 from chainfirst.schema.folds import Fold
 
 LINKED_SPAN = 64
-"""Blocks in one batch of linked blocks; farther than that below the final block, ranges are faster."""
+"""Blocks in one batch of linked blocks. Farther than that below the final block ranges are faster; and no
+range comes nearer to the head: behind a balancer, a replica that lags leaves its last blocks' logs out."""
+ASK_SECONDS = 1.0
+"""While ranges are taken, the head is asked for no more often."""
 
 
 class Progress(Enum):
@@ -68,16 +72,17 @@ class Indexer:
         epoch: int,
         ranges: window.Window,
         *,
-        ahead: int = 3,
+        ahead: int = 4,
         observer: observe.Observer = observe.Silent(),  # noqa: B008
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """`ranges`: where the adaptive window starts; `ahead`: how many ranges are fetched at once."""
         self._second: fetch.SecondReader | None = None
         self._observer, self._clock = observer, clock
-        self._started, self._seen = 0.0, 0  # of this step: when it began, the node's head
+        self._started, self._seen = 0.0, 0  # when this step began, the node's head
+        self._settled, self._ask_at = -1, 0.0  # the last block for ranges, and until when that is good
         self._conn, self._reader, self._setup, self._epoch = conn, reader, setup, epoch
-        self._ranges = prefetch.Prefetch(ranges, ahead=ahead)
+        self._ranges = pipeline.Pipeline(prefetch.Prefetch(ranges, ahead=ahead), ahead=ahead > 1)
         self._later = prefetch.Prefetch(ranges, ahead=ahead)
         self._state: state.State | None = None
         self._tag_known = True
@@ -96,6 +101,8 @@ class Indexer:
             return self._advance(self._state)
         except BaseException:
             self._state = None
+            self._settled = -1
+            self._ranges.forget()
             raise
 
     def _load(self) -> state.State:
@@ -124,12 +131,16 @@ class Indexer:
 
     def _advance(self, held: state.State) -> Progress:
         self._started = self._clock()
+        tip = held.tip
+        position = self._setup.start_block - 1 if tip is None else tip.number
+        if self._started < self._ask_at and self._take_range(held, position):
+            return Progress.ADVANCED
         # The tag before the head: what was final then lies below whatever head comes after it.
         tagged = self._tagged()
         head = self._reader.header_by_number("latest")
         if head is None:
             raise TransientError("the node has no latest block")
-        stored, tip = held.final, held.tip
+        stored = held.final
         number = self._seen = quantity.parse(head.number)
         if held.blocks and number < held.blocks[0].number:
             raise TransientError(
@@ -139,9 +150,12 @@ class Indexer:
         final = finality.final_number(
             self._setup.finality, number, tagged, self._tag_known, None if stored is None else stored.number
         )
-        position = self._setup.start_block - 1 if tip is None else tip.number
-        if final is not None and final - position > LINKED_SPAN and self._take_range(held, position, final):
+        self._settled = -1 if final is None else min(final, number - LINKED_SPAN)
+        self._ask_at = self._started + ASK_SECONDS
+        if self._take_range(held, position):
             return Progress.ADVANCED
+        if self._ranges.forget() and tip is not None:
+            held.forget_above(tip.number)
         progress = self._take_linked(held, head, position, final)
         return Progress.ADVANCED if self._catch_up(held) else progress
 
@@ -159,15 +173,19 @@ class Indexer:
             return None
         return None if header is None else quantity.parse(header.number)
 
-    def _take_range(self, held: state.State, position: int, final: int) -> bool:
-        """One range of final blocks; False: the tip is not the block before it, so it was replaced."""
-        found = self._ranges.take(self._reader, self._head.filter, position, final)
-        if found is None:
-            return True
-        if held.tip is not None and found.before != held.tip.hash:
+    def _take_range(self, held: state.State, position: int) -> bool:
+        """One range of settled blocks; False: there are too few, or the tip was replaced."""
+        if self._settled - position <= LINKED_SPAN:
             return False
-        logs = range_logs(self._head, self._reader, found)
-        batch = Batch(found.range.first, [found.range.tip], self._rows(logs), found.range.tip)
+        taken = self._ranges.take(self._reader, self._head, position, self._settled, LINKED_SPAN)
+        if taken is None:
+            return True
+        found = taken.found
+        if held.tip is not None and found.before != held.tip.hash:
+            self._ranges.forget()
+            held.forget_above(held.tip.number)
+            return False
+        batch = Batch(found.range.first, [found.range.tip], taken.rows, found.range.tip, durable=False)
         self._write(held, batch, "backfill")
         return True
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chainfirst.indexer import fetch, window
 from chainfirst.indexer.rpc import errors, wording
@@ -16,6 +16,8 @@ from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import Header
 from chainfirst.ops.errors import TransientError
+
+T = TypeVar("T")
 
 
 class Reader(fetch.Reader, Protocol):
@@ -48,7 +50,7 @@ class Prefetch:
     yet here counts as the window's target). With `ahead` 1 nothing is fetched before it is asked for.
     """
 
-    def __init__(self, ranges: window.Window, *, ahead: int = 3, limit_bytes: int = 32 << 20) -> None:
+    def __init__(self, ranges: window.Window, *, ahead: int = 4, limit_bytes: int = 32 << 20) -> None:
         self.window = ranges
         self._ahead, self._limit = ahead, limit_bytes
         self._queue: deque[_Ahead] = deque()
@@ -112,18 +114,22 @@ class Prefetch:
         self.window = self.window.after_result_refused(asked, smaller)
 
 
-def _start(reader: Reader, wanted: LogFilter, first: int, last: int) -> "Future[Fetched]":
-    """Fetch on a thread of its own; a hung answer never holds up the end of the process."""
-    future: Future[Fetched] = Future()
+def in_background(name: str, work: Callable[[], T]) -> "Future[T]":
+    """Work on a thread of its own; what hangs there never holds up the end of the process."""
+    future: Future[T] = Future()
 
-    def fetch_range() -> None:
+    def run() -> None:
         try:
-            future.set_result(_fetch(reader, wanted, first, last))
+            future.set_result(work())
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=fetch_range, name=f"range {first}-{last}", daemon=True).start()
+    threading.Thread(target=run, name=name, daemon=True).start()
     return future
+
+
+def _start(reader: Reader, wanted: LogFilter, first: int, last: int) -> "Future[Fetched]":
+    return in_background(f"range {first}-{last}", lambda: _fetch(reader, wanted, first, last))
 
 
 def _fetch(reader: Reader, wanted: LogFilter, first: int, last: int) -> Fetched:

@@ -11,7 +11,7 @@ from chainfirst.ops import errors, mistakes, settings, values
 from chainfirst.ops.settings import Problem, Rule
 
 PREFIX = "CHAINFIRST_"
-OTHER_VARIABLES = ("CHAINFIRST_CONFIG",)  # read elsewhere; not settings
+OTHER_VARIABLES = ("CHAINFIRST_CONFIG", "CHAINFIRST_DEMO_KEEP")  # read elsewhere; not settings
 
 
 Natural = Annotated[int, Rule(lambda n: n >= 0, "a whole number of 0 or more")]

@@ -78,7 +78,10 @@ def acquire_leadership(connection: Connection) -> int | None:
 
 def assert_epoch(connection: Connection, epoch: int) -> None:
     """Hold the leadership until the transaction ends. LeadershipLost: another daemon leads now."""
-    found = _one(connection.execute(_SQL["epoch"]))[0]
+    _check_epoch(_one(connection.execute(_SQL["epoch"]))[0], epoch)
+
+
+def _check_epoch(found: int, epoch: int) -> None:
     if found != epoch:
         raise LeadershipLost(
             f"another daemon leads this database: epoch {found}, ours is {epoch}",
@@ -91,9 +94,11 @@ def open_cursor(connection: Connection, chain_id: int, genesis_hash: str) -> Cur
     connection.execute(_SQL["open_cursor"], [chain_id, genesis_hash])
     cursor = read_cursor(connection)
     if cursor is None or (cursor.chain_id, cursor.genesis_hash) != (chain_id, genesis_hash):
+        held = cursor and f"chain {cursor.chain_id} with genesis {cursor.genesis_hash}"
         raise ConfigError(
-            f"the database follows {cursor}, the node is chain {chain_id} with genesis {genesis_hash}",
-            "Give this chain a database of its own, or correct chain.endpoints",
+            f"the database follows {held}, the node is chain {chain_id} with genesis {genesis_hash}",
+            "Give this chain a database of its own, or correct chain.endpoints. If it is a development chain "
+            "that was begun anew: chainfirst run --reset-dev",
         )
     return cursor
 
@@ -104,20 +109,59 @@ def read_cursor(connection: Connection) -> Cursor | None:
         return rows.execute(_SQL["read_cursor"]).fetchone()
 
 
+def lead_cursor(
+    connection: Connection, epoch: int, expected: Cursor, new: Cursor, *, lazily: bool = False
+) -> None:
+    """As `assert_epoch` and `advance_cursor`, in one statement: what every batch begins with.
+
+    `lazily`: this transaction's commit doesn't wait for the disk (PostgreSQL 28.4, Asynchronous Commit):
+    for batches of final blocks, since what a crash of the server loses is indexed again.
+    """
+    values = _move(expected, new) | {"epoch": epoch, "lazily": lazily}
+    try:
+        found, moved, _ = _one(connection.execute(_SQL["lead_cursor"], values))
+    except psycopg.errors.RestrictViolation as error:
+        raise _finality_violated(error) from error
+    _check_epoch(found, epoch)
+    if moved != 1:
+        raise _cursor_moved(connection, expected)
+
+
 def advance_cursor(connection: Connection, expected: Cursor, new: Cursor) -> None:
     """Move the cursor, forwards or back. `reorg_suspected` is set, never compared.
 
     ResetError: the cursor is not where `expected` says. FatalError: the final block would go back.
     """
-    values = dataclasses.asdict(expected) | {f"new_{k}": v for k, v in dataclasses.asdict(new).items()}
     try:
-        changed = connection.execute(_SQL["advance_cursor"], values).rowcount
+        changed = connection.execute(_SQL["advance_cursor"], _move(expected, new)).rowcount
     except psycopg.errors.RestrictViolation as error:
-        raise FatalError(
-            f"finality violated: {error.diag.message_primary}", str(error.diag.message_hint)
-        ) from error
+        raise _finality_violated(error) from error
     if changed != 1:
-        raise ResetError(f"the cursor is {read_cursor(connection)}, expected {expected}", "Read it again")
+        raise _cursor_moved(connection, expected)
+
+
+def _move(expected: Cursor, new: Cursor) -> dict[str, Any]:
+    return dataclasses.asdict(expected) | {f"new_{k}": v for k, v in dataclasses.asdict(new).items()}
+
+
+def _finality_violated(error: psycopg.Error) -> FatalError:
+    return FatalError(f"finality violated: {error.diag.message_primary}", str(error.diag.message_hint))
+
+
+def _cursor_moved(connection: Connection, expected: Cursor) -> ResetError:
+    return ResetError(f"the cursor is {read_cursor(connection)}, expected {expected}", "Read it again")
+
+
+def keep_blocks(connection: Connection, blocks: Iterable[Block], final_number: int) -> None:
+    """Add blocks, none below the final one, and drop those that are. ResetError as `insert_blocks`."""
+    rows = [(b.number, b.hash, b.parent_hash, b.time) for b in blocks]
+    columns = [list(values) for values in zip(*rows, strict=True)]
+    try:
+        connection.execute(_SQL["keep_blocks"], [final_number, *columns])
+    except psycopg.errors.UniqueViolation as error:
+        raise ResetError(
+            f"a block is kept already: {error.diag.message_detail}", "Read them again"
+        ) from error
 
 
 def insert_blocks(connection: Connection, blocks: Iterable[Block]) -> None:

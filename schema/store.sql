@@ -27,6 +27,30 @@ WHERE chain_id = %(chain_id)s AND genesis_hash = %(genesis_hash)s
     AND final_number IS NOT DISTINCT FROM %(final_number)s
     AND final_hash IS NOT DISTINCT FROM %(final_hash)s;
 
+-- name: lead_cursor
+WITH leader AS (
+    SELECT epoch FROM chain.leader FOR SHARE
+), moved AS (
+    UPDATE chain.cursor
+    SET indexed_number = %(new_indexed_number)s, indexed_hash = %(new_indexed_hash)s,
+        final_number = %(new_final_number)s, final_hash = %(new_final_hash)s,
+        reorg_suspected = %(new_reorg_suspected)s, updated_at = now()
+    WHERE (SELECT epoch FROM leader) = %(epoch)s
+        AND chain_id = %(chain_id)s AND genesis_hash = %(genesis_hash)s
+        AND indexed_number IS NOT DISTINCT FROM %(indexed_number)s
+        AND indexed_hash IS NOT DISTINCT FROM %(indexed_hash)s
+        AND final_number IS NOT DISTINCT FROM %(final_number)s
+        AND final_hash IS NOT DISTINCT FROM %(final_hash)s
+    RETURNING 1
+)
+SELECT (SELECT epoch FROM leader), (SELECT count(*) FROM moved),
+    CASE WHEN %(lazily)s THEN set_config('synchronous_commit', 'off', true) END;
+
+-- name: keep_blocks
+WITH pruned AS (DELETE FROM chain.blocks WHERE number < %s)
+INSERT INTO chain.blocks (number, hash, parent_hash, time)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]);
+
 -- name: insert_block
 INSERT INTO chain.blocks (number, hash, parent_hash, time) VALUES (%s, %s, %s, %s);
 

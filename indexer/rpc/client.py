@@ -10,6 +10,7 @@ from chainfirst.indexer.rpc.validate import LogFilter as LogFilter
 from chainfirst.indexer.structs import Header, Log
 
 HEADERS_IN_A_BATCH = 50
+LARGEST_RANGE_BYTES = 24 << 20  # several are in memory at once, some times as large as structs
 
 
 class Client:
@@ -104,7 +105,9 @@ class Client:
         if wanted.is_empty:
             return [], 0
         params = [{**where, **wanted.params()}]
-        answer, size = self.endpoint.call_sized("eth_getLogs", params, list[Log])
+        # a range can be asked for again in parts; one block can't
+        largest = LARGEST_RANGE_BYTES if bounds.get("last", 0) > bounds.get("first", 0) else None
+        answer, size = self.endpoint.call_sized("eth_getLogs", params, list[Log], largest)
         try:
             found, removed = validate.logs(answer, wanted, **bounds)
         except ValueError as error:

@@ -95,9 +95,11 @@ class Endpoint:
         result, _ = self.call_sized(method, params, kind)
         return result
 
-    def call_sized(self, method: str, params: Sequence[Any], kind: type[T]) -> tuple[T, int]:
-        """As `call`, with the answer's size in bytes."""
-        result, size = self._call(method, params, kind)
+    def call_sized(
+        self, method: str, params: Sequence[Any], kind: type[T], largest_bytes: int | None = None
+    ) -> tuple[T, int]:
+        """As `call`, with the answer's size in bytes. More than `largest_bytes` is TOO_MANY_RESULTS."""
+        result, size = self._call(method, params, kind, largest_bytes)
         if result is None:
             raise self._error(Kind.BLOCK_UNKNOWN, method, "the result is null")
         return result, size
@@ -112,7 +114,7 @@ class Endpoint:
             return []
         ids = [self._next_id() for _ in params]
         calls = [_request(number, method, each) for number, each in zip(ids, params, strict=True)]
-        status, body, retry_after = self._post(method, msgspec.json.encode(calls))
+        status, body, retry_after = self._post(method, msgspec.json.encode(calls), self._largest)
         answers = self._decode(method, body, status, _batch_decoder(cast(Any, kind)), retry_after)
         if isinstance(answers, Answer):
             self._check(method, answers, status, retry_after)
@@ -127,9 +129,12 @@ class Endpoint:
             results.append(self._check(method, by_id[number], status, retry_after))
         return results
 
-    def _call(self, method: str, params: Sequence[Any], kind: type[T]) -> tuple[T | None, int]:
+    def _call(
+        self, method: str, params: Sequence[Any], kind: type[T], largest_bytes: int | None = None
+    ) -> tuple[T | None, int]:
         number = self._next_id()
-        status, body, retry_after = self._post(method, msgspec.json.encode(_request(number, method, params)))
+        request = msgspec.json.encode(_request(number, method, params))
+        status, body, retry_after = self._post(method, request, largest_bytes or self._largest)
         answer: Answer[T] = self._decode(method, body, status, _decoder(cast(Any, kind)), retry_after)
         result = self._check(method, answer, status, retry_after)
         if answer.id != number:
@@ -140,7 +145,7 @@ class Endpoint:
         with self._lock:
             return next(self._ids)
 
-    def _post(self, method: str, body: bytes) -> tuple[int, bytes, float | None]:
+    def _post(self, method: str, body: bytes, largest: int) -> tuple[int, bytes, float | None]:
         """Status, bytes and Retry-After. A kept connection that the server had closed is tried once more."""
         for attempt in (1, 2):
             try:
@@ -153,10 +158,10 @@ class Endpoint:
                     preload_content=False,
                 )
                 try:
-                    data = response.read(self._largest + 1, decode_content=True)
-                    if len(data) > self._largest:
+                    data = _body(response, largest)
+                    if len(data) > largest:
                         response.close()
-                        raise self._error(Kind.TOO_MANY_RESULTS, method, f"more than {self._largest} bytes")
+                        raise self._error(Kind.TOO_MANY_RESULTS, method, f"more than {largest} bytes")
                 finally:
                     response.release_conn()
                 return response.status, data.removeprefix(_BOM), _seconds(response.headers.get("retry-after"))
@@ -203,6 +208,14 @@ class Endpoint:
     ) -> errors.RpcError:
         message = f"{method} at {self.name}: {found}"
         return errors.make(kind, message, text=text or found, retry_after_seconds=retry_after)
+
+
+def _body(response: urllib3.BaseHTTPResponse, largest: int) -> bytes:
+    """All bytes, or one more than are allowed."""
+    known = response.length_remaining
+    if known is not None and known <= largest and "content-encoding" not in response.headers:
+        return response.read()  # in one piece: reading up to a limit copies everything once more
+    return response.read(largest + 1, decode_content=True)
 
 
 def _request(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""The next range becomes rows while the one before it is being written.
+
+PostgreSQL takes about as long over a row as the decoder: side by side they take half of it. The order is
+kept, so a range finds all children that earlier ones announced.
+"""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from chainfirst.indexer import prefetch
+from chainfirst.indexer.router import Rows
+from chainfirst.indexer.scope import Reader, Scope, range_logs
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A range and its rows."""
+
+    found: prefetch.Fetched
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class _Next:
+    position: int
+    reader: Reader
+    future: "Future[Prepared | None]"
+
+
+class Pipeline:
+    """Takes ranges in order. One thread calls; the scope must not be used by another meanwhile."""
+
+    def __init__(self, ranges: prefetch.Prefetch, *, ahead: bool = True) -> None:
+        self._ranges, self._ahead = ranges, ahead
+        self._next: _Next | None = None
+
+    def forget(self) -> bool:
+        """Throw away what is prepared, once nothing works on it any more. True: there was something, and
+        the children that it announced must be forgotten too."""
+        ahead, self._next = self._next, None
+        if ahead is not None:
+            ahead.future.exception()
+        self._ranges.forget()
+        return ahead is not None
+
+    def take(self, reader: Reader, scope: Scope, position: int, final: int, shortest: int) -> Prepared | None:
+        """The range above `position`, as `Prefetch.take`; the next one is begun if more than `shortest`
+        blocks are left to `final`. An error leaves the scope's children to be read again."""
+        ahead, self._next = self._next, None
+        if ahead is not None and (ahead.position != position or ahead.reader is not reader):
+            ahead.future.exception()
+            ahead = None
+        prepared = self._prepare(reader, scope, position, final) if ahead is None else ahead.future.result()
+        if self._ahead and prepared is not None and final - prepared.found.range.last > shortest:
+            position = prepared.found.range.last
+            future = prefetch.in_background(
+                f"rows above {position}", lambda: self._prepare(reader, scope, position, final)
+            )
+            self._next = _Next(position, reader, future)
+        return prepared
+
+    def _prepare(self, reader: Reader, scope: Scope, position: int, final: int) -> Prepared | None:
+        found = self._ranges.take(reader, scope.filter, position, final)
+        if found is None:
+            return None
+        return Prepared(found, scope.rows(range_logs(scope, reader, found), reader))
