@@ -86,6 +86,7 @@ class Indexer:
         self._later = prefetch.Prefetch(ranges, ahead=ahead)
         self._state: state.State | None = None
         self._tag_known = True
+        self._most_addresses: int | None = None
 
     def use(self, reader: Reader, second: fetch.SecondReader | None = None) -> None:
         """Ask this endpoint from the next step on; what it says is checked against the blocks held.
@@ -99,10 +100,14 @@ class Indexer:
             if self._state is None:
                 self._state = self._load()
             return self._advance(self._state)
-        except BaseException:
+        except BaseException as error:
             self._state = None
             self._settled = -1
             self._ranges.forget()
+            self._later.forget()
+            if _refuses_addresses(error) and self._most_addresses != 0:
+                self._most_addresses = 0  # this node takes so long a list from nobody: by topics from now on
+                return Progress.ADVANCED
             raise
 
     def _load(self) -> state.State:
@@ -282,7 +287,7 @@ class Indexer:
         self._observer.second_answer(block.number, block.hash)
 
     def _scope(self, tables: frozenset[str]) -> Scope:
-        return Scope.of(self._setup.router, self._setup.announcers, tables)
+        return Scope.of(self._setup.router, self._setup.announcers, tables, self._most_addresses)
 
     def _rows(self, logs: Sequence[Log]) -> Rows:
         return self._head.rows(logs, self._reader)
@@ -304,6 +309,10 @@ class Indexer:
             final=held.cursor.final_number,
             head=self._seen,
         )
+
+
+def _refuses_addresses(error: BaseException) -> bool:
+    return isinstance(error, rpc_errors.RpcError) and error.kind is Kind.TOO_MANY_ADDRESSES
 
 
 def _final_ref(blocks: Sequence[BlockRef], final: int | None) -> BlockRef | None:

@@ -36,9 +36,15 @@ class Scope:
     everything: Router
 
     @classmethod
-    def of(cls, everything: Router, announcers: Sequence[Announcer], tables: frozenset[str]) -> "Scope":
-        """The scope of these event tables."""
-        asked = Router([source for source in everything.sources if source.table in tables])
+    def of(
+        cls,
+        everything: Router,
+        announcers: Sequence[Announcer],
+        tables: frozenset[str],
+        most_addresses: int | None = None,
+    ) -> "Scope":
+        """The scope of these event tables; its filters name `most_addresses` at most (`Router`)."""
+        asked = Router([source for source in everything.sources if source.table in tables], most_addresses)
         return cls(asked, [each for each in announcers if each.source.table in tables], everything)
 
     def filter(self, last: int) -> LogFilter:

@@ -5,7 +5,7 @@ first announcement on, those before the announcement in that transaction include
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -13,7 +13,7 @@ import pytest
 from chainfirst.indexer import engine, finality, router, wiring
 from chainfirst.ops.dev.node import Anvil
 from chainfirst.tests.indexer import wired
-from chainfirst.tests.indexer.served import Proxy
+from chainfirst.tests.indexer.served import Fault, Proxy
 from eth_abi import abi as eth_abi
 from eth_hash.auto import keccak
 
@@ -255,7 +255,6 @@ def test_more_children_than_a_filter_names(
     connection: wired.Connection, nursery: Nursery, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(router, "ADDRESSES_IN_FILTER", 4)
-    monkeypatch.setattr(engine, "ADDRESSES_IN_FILTER", 4, raising=False)
     stranger = nursery.deploy("Tree", 1)
     running = indexer(connection, nursery)
     if mode == LINKED:
@@ -275,6 +274,22 @@ def test_more_children_than_a_filter_names(
     assert stranger not in {row[5] for row in wired.rows(connection, "tree_grew")}
     assert "address" not in nursery.node.asked("eth_getLogs")[-1][0]
     assert all(len(params[0].get("address", [])) <= 4 for params in nursery.node.asked("eth_getLogs"))
+
+
+def test_a_node_that_refuses_the_list_is_asked_by_topics(
+    connection: wired.Connection, nursery: Nursery
+) -> None:
+    def refuse(params: list[Any], forward: Callable[[], Any]) -> Any:
+        if len(params[0].get("address", [])) > 2:
+            raise Fault(-32602, "exceed max addresses or topics per search position")
+        return forward()
+
+    nursery.node.rules["eth_getLogs"] = refuse
+    nursery.bear(6, 1, 2)
+    nursery.mine(90)
+    wired.drain(indexer(connection, nursery))
+    assert_true(connection, nursery)
+    assert "address" not in nursery.node.asked("eth_getLogs")[-1][0]
 
 
 def test_zero_and_foreign_addresses_as_children(connection: wired.Connection, nursery: Nursery) -> None:
