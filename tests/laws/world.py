@@ -31,20 +31,22 @@ STAGES: Sequence[Sequence[str]] = (
 """Which contracts are configured: each stage adds some. The last one has all that the ledger needs."""
 
 
+FILES = {
+    "campaign_factory": "CampaignFactory",
+    "campaign": "CampaignImplementation",
+    "issuer_registry": "IssuerRegistry",
+    "share_certificate": "NFTShareCertificate",
+    "token": "BirrToken",
+}
+
+
 def contracts(address: str, stage: int, late_start: int = 0) -> list[wiring.Contract]:
     """The contracts of a stage, all at LedgerBurst's address but the campaigns."""
-    files = {
-        "campaign_factory": "CampaignFactory",
-        "campaign": "CampaignImplementation",
-        "issuer_registry": "IssuerRegistry",
-        "share_certificate": "NFTShareCertificate",
-        "token": "BirrToken",
-    }
     made = {
         key: wiring.Contract(
             key, mistakes.load_abi(ARTIFACTS / f"{name}.json"), frozenset([address]), 0, None
         )
-        for key, name in files.items()
+        for key, name in FILES.items()
         if key != "campaign"
     }
     made["odd"] = wiring.Contract("odd", [ODD_EVENT], frozenset([address]), late_start, None)
