@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,8 +108,31 @@ def register(
             "Restore the settings; or give the tables up: chainfirst sources drop NAME.",
         )
     fresh = cursor.indexed_number is None
+    if not fresh:
+        _check_factories(contracts, layouts, before)
     for source in wanted.values():
         store.add_source(connection, dataclasses.replace(source, joined=fresh))
+
+
+def _check_factories(
+    contracts: Sequence[Contract],
+    layouts: Sequence[layout.EventLayout],
+    before: Mapping[str, store.Source],
+) -> None:
+    """ConfigError where children are indexed, but the table that lists them begins anew: what they emitted
+    until it has caught up would be missing."""
+    for contract in contracts:
+        if contract.factory is None:
+            continue
+        factory, event, _ = contract.factory
+        lists = [each.table for each in layouts if (each.contract, each.event) == (factory, event)]
+        children = [each.table for each in layouts if each.contract == contract.key and each.table in before]
+        if children and not any(table in before for table in lists):
+            raise ConfigError(
+                f"event.{lists[0]}, which lists the children of contracts.{contract.key}, is not indexed, "
+                f"but they are: {', '.join(children)}",
+                "Give these tables up too, so that they are indexed together: chainfirst sources drop NAME.",
+            )
 
 
 def _source(contract: Contract, event: layout.EventLayout) -> store.Source:
