@@ -24,6 +24,9 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
 LARGEST_BODY_BYTES = 256 * 1024 * 1024
 CONNECTIONS = 8
+_BUILDING = threading.Lock()
+"""msgspec notes on a struct's class what it has learned of its fields, and another thread that builds a
+decoder at the same time takes half of that for the whole: the process dies of a segmentation fault."""
 _BOM = b"\xef\xbb\xbf"
 _HEADERS = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "gzip"}
 
@@ -46,12 +49,14 @@ class Answer(msgspec.Struct, Generic[T]):
 
 @functools.cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Answer[Any]]:
-    return msgspec.json.Decoder(Answer[kind])
+    with _BUILDING:
+        return msgspec.json.Decoder(Answer[kind])
 
 
 @functools.cache
 def _batch_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(list[Answer[kind]] | Answer[Any])
+    with _BUILDING:
+        return msgspec.json.Decoder(list[Answer[kind]] | Answer[Any])
 
 
 class Endpoint:

@@ -53,6 +53,11 @@ class _Message(msgspec.Struct):
     error: Any = None
 
 
+_DECODER = msgspec.json.Decoder(
+    _Message
+)  # here, because it must not be built while another thread builds one
+
+
 class _Silent(Exception):
     """The head moved over HTTP, and this socket said nothing."""
 
@@ -163,11 +168,10 @@ class Heads:
                 self._connection = None
 
     def _receive(self, connection: ClientConnection) -> None:
-        decoder = msgspec.json.Decoder(_Message)
         deadline = self._clock() + self._silent_seconds
         while not self._stop.is_set():
             try:
-                message = decoder.decode(connection.recv(timeout=max(0.0, deadline - self._clock())))
+                message = _DECODER.decode(connection.recv(timeout=max(0.0, deadline - self._clock())))
             except TimeoutError:
                 head = self._head_over_http()
                 if head > self._known_head >= 0:

@@ -1,6 +1,8 @@
 """One endpoint over HTTP: what is JSON-RPC is decoded, everything else is an error with its kind."""
 
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -154,3 +156,39 @@ def test_a_user_in_the_url_is_sent_and_not_shown(node: Any) -> None:
     assert node.paths == [("/key?a=b", "Basic bWU6cGFzcw==")]
     assert endpoint.name == node.url + "/…"
     endpoint.close()
+
+
+BUILD_AT_ONCE = """
+import sys, threading
+from chainfirst.indexer.rpc import http
+from chainfirst.indexer.structs import Header, Log
+
+sys.setswitchinterval(1e-6)
+start = threading.Barrier(4)
+log = {name: "0x1" for name in ("address", "data", "blockNumber", "blockHash", "transactionHash")}
+log |= {"transactionIndex": "0x0", "logIndex": "0x0", "topics": []}
+body = http.msgspec.json.encode({"id": 1, "result": [log]})
+
+
+def build() -> None:
+    start.wait()
+    for decoder in (http._decoder(list[Log]), http._batch_decoder(list[Log])):
+        for _ in range(20):
+            decoder.decode(body)
+    http._decoder(Header)
+
+
+threads = [threading.Thread(target=build) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_begin_at_once_do_not_kill_the_process() -> None:
+    for _ in range(15):  # without the lock about one in six died
+        done = subprocess.run(
+            [sys.executable, "-c", BUILD_AT_ONCE], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
