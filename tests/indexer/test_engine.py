@@ -12,6 +12,7 @@ from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.indexer.structs import Header
 from chainfirst.ops.errors import FatalError, ResetError, TransientError
+from chainfirst.tests.laws.world import Faulty
 
 DEPTH = finality.Depth(5)
 
@@ -144,33 +145,6 @@ def test_a_cursor_that_somebody_moved_resets_the_indexer(database: Any, chain: A
         stale.step()
     drain(stale)
     assert_true(database, chain)
-
-
-class Faulty(Client):
-    """The real node behind a line that loses answers, and a balancer with a lagging replica."""
-
-    def __init__(self, url: str, dice: random.Random) -> None:
-        super().__init__(Endpoint(url))
-        self._dice = dice
-
-    def header_by_number(self, block: int | str) -> Header | None:
-        self._lose()
-        if block == "latest" and self._dice.random() < 0.1:
-            return super().header_by_number(max(0, self.block_number() - self._dice.randint(1, 4)))
-        return super().header_by_number(block)
-
-    def header_by_hash(self, block_hash: str) -> Header | None:
-        self._lose()
-        return None if self._dice.random() < 0.1 else super().header_by_hash(block_hash)
-
-    def logs_by_hash(self, wanted: Any, block_hash: str) -> Any:
-        self._lose()
-        found = super().logs_by_hash(wanted, block_hash)
-        return [] if self._dice.random() < 0.2 else found
-
-    def _lose(self) -> None:
-        if self._dice.random() < 0.05:
-            raise TransientError("the answer got lost")
 
 
 def play(database: Any, chain: Any, seed: int, steps: int) -> None:
