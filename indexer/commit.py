@@ -73,8 +73,6 @@ def apply(
             for fold, touched in zip(kept, keys, strict=True):
                 touched |= folds.touched(conn, fold, batch.ancestor.number + 1)
             removed = store.delete_above(conn, tables, batch.ancestor.number)
-        final = -1 if batch.final is None else batch.final.number
-        store.keep_blocks(conn, [_block(ref) for ref in batch.blocks if ref.number >= final], final)
         _add(conn, batch.rows, tables)
         for fold, touched in zip(kept, keys, strict=True):
             fed = [source for source in fold.sources if source[0] in batch.rows.lines]
@@ -83,7 +81,10 @@ def apply(
             )
             folds.refresh(conn, fold, touched)
         kind: store.ChangeKind = "add" if batch.ancestor is None else "rollback"
-        store.record_change(conn, kind, batch.first, tip.number, _added(batch.rows), removed)
+        final = -1 if batch.final is None else batch.final.number
+        kept_blocks = [_block(ref) for ref in batch.blocks if ref.number >= final]
+        change = store.Change(kind, batch.first, tip.number, _added(batch.rows), removed)
+        store.end_batch(conn, kept_blocks, final, change)
     return new
 
 

@@ -4,7 +4,7 @@ A change that finds its row in another state than expected raises ResetError: so
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -63,6 +63,17 @@ class Source:
     fingerprint: str
     complete_to: int = -1
     joined: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row of chain.changes: what a transaction changed, rows by table."""
+
+    kind: ChangeKind
+    from_block: int
+    to_block: int
+    added: Mapping[str, int]
+    removed: Mapping[str, int]
 
 
 def acquire_leadership(connection: Connection) -> int | None:
@@ -152,12 +163,23 @@ def _cursor_moved(connection: Connection, expected: Cursor) -> ResetError:
     return ResetError(f"the cursor is {read_cursor(connection)}, expected {expected}", "Read it again")
 
 
-def keep_blocks(connection: Connection, blocks: Iterable[Block], final_number: int) -> None:
-    """Add blocks, none below the final one, and drop those that are. ResetError as `insert_blocks`."""
-    rows = [(b.number, b.hash, b.parent_hash, b.time) for b in blocks]
-    columns = [list(values) for values in zip(*rows, strict=True)]
+def end_batch(connection: Connection, blocks: Sequence[Block], final_number: int, change: Change) -> None:
+    """Add blocks, none of them below the final one, drop those that are, and note what changed: what every
+    batch ends with, in one statement. ResetError as `insert_blocks`."""
+    values = {
+        "final": final_number,
+        "numbers": [block.number for block in blocks],
+        "hashes": [block.hash for block in blocks],
+        "parents": [block.parent_hash for block in blocks],
+        "times": [block.time for block in blocks],
+        "from_block": change.from_block,
+        "to_block": change.to_block,
+        "kind": change.kind,
+        "added": Jsonb(change.added),
+        "removed": Jsonb(change.removed),
+    }
     try:
-        connection.execute(_SQL["keep_blocks"], [final_number, *columns])
+        connection.execute(_SQL["end_batch"], values)
     except psycopg.errors.UniqueViolation as error:
         raise ResetError(
             f"a block is kept already: {error.diag.message_detail}", "Read them again"

@@ -46,10 +46,15 @@ WITH leader AS (
 SELECT (SELECT epoch FROM leader), (SELECT count(*) FROM moved),
     CASE WHEN %(lazily)s THEN set_config('synchronous_commit', 'off', true) END;
 
--- name: keep_blocks
-WITH pruned AS (DELETE FROM chain.blocks WHERE number < %s)
-INSERT INTO chain.blocks (number, hash, parent_hash, time)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]);
+-- name: end_batch
+WITH pruned AS (
+    DELETE FROM chain.blocks WHERE number < %(final)s
+), kept AS (
+    INSERT INTO chain.blocks (number, hash, parent_hash, time)
+    SELECT * FROM unnest(%(numbers)s::bigint[], %(hashes)s::text[], %(parents)s::text[], %(times)s::timestamptz[])
+)
+INSERT INTO chain.changes (from_block, to_block, kind, added, removed)
+VALUES (%(from_block)s, %(to_block)s, %(kind)s, %(added)s, %(removed)s);
 
 -- name: insert_block
 INSERT INTO chain.blocks (number, hash, parent_hash, time) VALUES (%s, %s, %s, %s);
