@@ -19,7 +19,7 @@ from chainfirst.schema.store import Source
 
 @dataclass(frozen=True)
 class Group:
-    """Sources that are complete to the same block; `limit`: how far the next ones are, None: no others."""
+    """Sources that are complete to `complete_to` at least; `limit`: how far the next are, None: no others."""
 
     sources: Sequence[Source]
     complete_to: int
@@ -31,14 +31,21 @@ class Group:
         return frozenset(source.table_name for source in self.sources)
 
 
-def next_group(syncing: Iterable[Source]) -> Group | None:
-    """The sources that are furthest behind; None when all have joined."""
+def next_group(syncing: Iterable[Source], final: int | None = None) -> Group | None:
+    """The sources that are furthest behind; None when all have joined.
+
+    One that starts above `final` lacks nothing below it: it holds nobody up, and joins with the last ones,
+    since a factory and its children must join at once.
+    """
     held = list(syncing)
     if not held:
         return None
-    heights = sorted({source.complete_to for source in held})
-    behind = [source for source in held if source.complete_to == heights[0]]
-    return Group(behind, heights[0], heights[1] if len(heights) > 1 else None)
+    lowest = min(source.complete_to for source in held)
+    above = [source.complete_to for source in held if source.complete_to > lowest]
+    limits = [height for height in above if final is None or height <= final]
+    if not limits:
+        return Group(held, lowest, None)
+    return Group([source for source in held if source.complete_to == lowest], lowest, min(limits))
 
 
 def range_end(group: Group, final: int | None) -> int | None:

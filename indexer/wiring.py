@@ -54,7 +54,10 @@ def build(
     layouts = [source.decoder.layout for source in sources]
     layout.check_tables(layouts)
     announcers = tuple(
-        _announcer(contract, sources, children[contract.key]) for contract in contracts if contract.factory
+        _announcer(contract, sources, children[contract.key])
+        # mothers first: their own children are found among logs that came together
+        for contract in sorted(contracts, key=lambda each: _generation(each, contracts))
+        if contract.factory
     )
     tables = {
         event.table: [*(name for name, _ in layout.COMMON), *(column.name for column in event.columns)]
@@ -69,6 +72,15 @@ def build(
         )
     start = min((contract.start_block for contract in contracts), default=0)
     return engine.Setup(router.Router(sources), tables, announcers, start, final, kept), layouts
+
+
+def _generation(contract: Contract, contracts: Sequence[Contract]) -> int:
+    """How many factories stand above it; a circle of factories has no first one, and never a child."""
+    factories = {each.key: each.factory[0] for each in contracts if each.factory}
+    key, above = contract.key, 0
+    while key in factories and above <= len(factories):
+        key, above = factories[key], above + 1
+    return above
 
 
 def _announcer(
