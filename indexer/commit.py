@@ -83,7 +83,9 @@ def apply(
         kind: store.ChangeKind = "add" if batch.ancestor is None else "rollback"
         final = -1 if batch.final is None else batch.final.number
         kept_blocks = [_block(ref) for ref in batch.blocks if ref.number >= final]
-        change = store.Change(kind, batch.first, tip.number, _added(batch.rows), removed)
+        # a shorter chain takes away more blocks than it brings
+        last = tip.number if batch.ancestor is None else max(tip.number, expected.indexed_number or 0)
+        change = store.Change(kind, batch.first, last, _added(batch.rows), removed)
         store.end_batch(conn, kept_blocks, final, change)
     return new
 

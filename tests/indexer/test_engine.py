@@ -90,6 +90,23 @@ def test_a_rollback_that_announces_nothing_is_seen_when_the_chain_grows(database
     assert len(database.rows()) == 7
 
 
+def test_a_change_spans_what_a_shorter_chain_takes_away(database: Any, chain: Any) -> None:
+    chain.mine(10)
+    for _ in range(4):
+        chain.emit(1)
+    indexer = database.indexer(policy=finality.Depth(8))
+    drain(indexer)
+    before = chain.head()
+    chain.call("anvil_rollback", [4])
+    chain.emit(3)
+    drain(indexer)
+    assert_true(database, chain)
+    change = database.observer.execute(
+        "SELECT kind, from_block, to_block, removed FROM chain.changes ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    assert change == ("rollback", before - 3, before, {"token_transfer": 4})
+
+
 def test_a_restart_goes_on_even_if_the_tip_was_replaced_meanwhile(database: Any, chain: Any) -> None:
     chain.mine(10)
     chain.emit(2)
