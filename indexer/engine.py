@@ -196,7 +196,7 @@ class Indexer:
 
     def _catch_up(self, held: state.State) -> bool:
         """One range of the sources that came later, or their joining; False: nothing to do for them now."""
-        group = join.next_group(held.syncing.values())
+        group = join.next_group(held.syncing.values(), held.cursor.final_number)
         if group is None:
             return False
         scope = self._scope(group.tables)

@@ -31,18 +31,18 @@ class Group:
         return frozenset(source.table_name for source in self.sources)
 
 
-def next_group(syncing: Iterable[Source], final: int | None = None) -> Group | None:
+def next_group(syncing: Iterable[Source], final: int | None) -> Group | None:
     """The sources that are furthest behind; None when all have joined.
 
-    One that starts above `final` lacks nothing below it: it holds nobody up, and joins with the last ones,
-    since a factory and its children must join at once.
+    One that starts above `final` (None: nothing is) lacks nothing below it: it holds nobody up, and joins
+    with the last ones, since a factory and its children must join at once.
     """
     held = list(syncing)
     if not held:
         return None
     lowest = min(source.complete_to for source in held)
     above = [source.complete_to for source in held if source.complete_to > lowest]
-    limits = [height for height in above if final is None or height <= final]
+    limits = [height for height in above if final is not None and height <= final]
     if not limits:
         return Group(held, lowest, None)
     return Group([source for source in held if source.complete_to == lowest], lowest, min(limits))

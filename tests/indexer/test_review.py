@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from chainfirst.indexer import router
+from chainfirst.indexer import finality, router
 from chainfirst.ops.dev.node import Anvil
 from chainfirst.schema import store
 from chainfirst.tests.indexer import test_factories as factories
@@ -42,6 +42,26 @@ def test_children_are_configured_before_their_factory(
     wired.drain(running)
     assert len(nursery.truth()["sapling_grew"]) > 0
     factories.assert_true(connection, nursery)
+
+
+@pytest.mark.parametrize("policy", [factories.DEPTH, finality.Depth(1_000)], ids=["final", "none final"])
+def test_a_source_that_starts_beyond_the_head_holds_nobody_up(
+    connection: wired.Connection, nursery: factories.Nursery, policy: finality.Policy
+) -> None:
+    tree = nursery.deploy("Tree", 3)
+    nursery.mine(30)
+    first = [wired.contract("nursery", factories.ARTIFACTS / "Nursery.json", frozenset([nursery.address]))]
+    wired.drain(wired.indexer(connection, nursery.node.url, first, policy))
+    more = [
+        *first,
+        wired.contract("old", factories.ARTIFACTS / "Tree.json", frozenset([tree])),
+        wired.contract(
+            "planned", factories.ARTIFACTS / "Tree.json", frozenset(["0x" + "12" * 20]), start_block=100_000
+        ),
+    ]
+    wired.drain(wired.indexer(connection, nursery.node.url, more, policy))
+    assert len(wired.rows(connection, "old_grew")) == 3
+    assert [s.table_name for s in store.read_sources(connection).values() if not s.joined] == []
 
 
 def test_the_leader_s_row_is_held_until_the_batch_is_committed(
