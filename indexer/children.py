@@ -34,6 +34,10 @@ class Children:
         since = self.since.get(address)
         return since is not None and position >= since
 
+    def forget_above(self, number: int) -> None:
+        """Forget the children that were announced in blocks above `number`."""
+        self.since = {child: place for child, place in self.since.items() if place[0] <= number}
+
     def unwind(self, announced: Mapping[str, Position]) -> None:
         """Take what the factory's event table says after a rollback."""
         self.since = dict(announced)

@@ -159,8 +159,7 @@ class Indexer:
         self._ask_at = self._started + ASK_SECONDS
         if self._take_range(held, position):
             return Progress.ADVANCED
-        if self._ranges.forget() and tip is not None:
-            held.forget_above(tip.number)
+        self._ranges.forget()
         progress = self._take_linked(held, head, position, final)
         return Progress.ADVANCED if self._catch_up(held) else progress
 

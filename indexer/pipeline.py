@@ -24,6 +24,7 @@ class Prepared:
 class _Next:
     position: int
     reader: Reader
+    scope: Scope
     future: "Future[Prepared | None]"
 
 
@@ -34,29 +35,30 @@ class Pipeline:
         self._ranges, self._ahead = ranges, ahead
         self._next: _Next | None = None
 
-    def forget(self) -> bool:
-        """Throw away what is prepared, once nothing works on it any more. True: there was something, and
-        the children that it announced must be forgotten too."""
+    def forget(self) -> None:
+        """Throw away what is prepared, once nothing works on it any more, with the children it announced."""
+        self._drop()
+        self._ranges.forget()
+
+    def _drop(self) -> None:
         ahead, self._next = self._next, None
         if ahead is not None:
             ahead.future.exception()
-        self._ranges.forget()
-        return ahead is not None
+            ahead.scope.forget_above(ahead.position)
 
     def take(self, reader: Reader, scope: Scope, position: int, final: int, shortest: int) -> Prepared | None:
         """The range above `position`, as `Prefetch.take`; the next one is begun if more than `shortest`
         blocks are left to `final`. An error leaves the scope's children to be read again."""
+        if self._next is not None and (self._next.position != position or self._next.reader is not reader):
+            self._drop()
         ahead, self._next = self._next, None
-        if ahead is not None and (ahead.position != position or ahead.reader is not reader):
-            ahead.future.exception()
-            ahead = None
         prepared = self._prepare(reader, scope, position, final) if ahead is None else ahead.future.result()
         if self._ahead and prepared is not None and final - prepared.found.range.last > shortest:
             position = prepared.found.range.last
             future = prefetch.in_background(
                 f"rows above {position}", lambda: self._prepare(reader, scope, position, final)
             )
-            self._next = _Next(position, reader, future)
+            self._next = _Next(position, reader, scope, future)
         return prepared
 
     def _prepare(self, reader: Reader, scope: Scope, position: int, final: int) -> Prepared | None:

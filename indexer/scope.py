@@ -74,6 +74,11 @@ class Scope:
             logs.sort(key=place)
         return logs
 
+    def forget_above(self, number: int) -> None:
+        """Forget the children that blocks above `number` announced: these blocks are read again."""
+        for announcer in self.announcers:
+            announcer.children.forget_above(number)
+
     def rows(self, logs: Sequence[Log], reader: Reader) -> Rows:
         """The rows of the scope's own tables, and what is undecoded by all sources together."""
         rows = self.everything.rows(logs, times.of_logs(logs, reader.headers_by_number))

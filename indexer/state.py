@@ -37,8 +37,7 @@ class State:
         """Before a replacement is read: blocks above `number`, and the children that they announced."""
         self.blocks = [block for block in self.blocks if block.number <= number]
         for announcer in self.announcers:
-            since = announcer.children.since
-            announcer.children.unwind({a: place for a, place in since.items() if place[0] <= number})
+            announcer.children.forget_above(number)
 
     def keep_from(self, number: int) -> None:
         """Blocks below the final one are kept no longer."""

@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 from chainfirst.indexer import engine, finality, router, wiring
+from chainfirst.indexer.rpc.client import Client
+from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops.dev.node import Anvil
 from chainfirst.tests.indexer import wired
 from chainfirst.tests.indexer.served import Fault, Proxy
@@ -304,3 +306,34 @@ def test_zero_and_foreign_addresses_as_children(connection: wired.Connection, nu
     assert len(wired.rows(connection, "nursery_born")) == 5
     # the factory is its own child now, and a tree's Born is the nursery's Born
     assert len(wired.rows(connection, "tree_born")) == 3
+
+
+def test_children_of_a_range_that_is_thrown_away_with_its_endpoint(
+    connection: wired.Connection, nursery: Nursery, fresh_anvil: Anvil
+) -> None:
+    stranger = nursery.deploy("Tree", 1)
+    nursery.mine(150)
+    nursery.do(nursery.address, "adopt(address)", nursery.deploy("Tree", 0))
+    nursery.mine(100)
+    nursery.do(stranger, "grow(uint256)", 3)
+    nursery.mine(150)
+    wrong = Proxy(fresh_anvil.url)
+    try:
+
+        def lie(params: list[Any], forward: Callable[[], Any]) -> Any:
+            found = forward()
+            for log in found:
+                if log["topics"][0] == BORN:
+                    log["topics"][1] = "0x" + "00" * 12 + stranger[2:]
+            return found
+
+        wrong.rules["eth_getLogs"] = lie
+        running = indexer(connection, nursery, 100)
+        running.use(Client(Endpoint(wrong.url)))
+        running.step()  # the first range, which announces nothing; the second is being prepared
+        assert wired.cursor(connection).indexed_number is not None
+        running.use(Client(Endpoint(nursery.node.url)))
+        wired.drain(running)
+    finally:
+        wrong.close()
+    assert_true(connection, nursery)
