@@ -14,7 +14,7 @@ import psycopg
 from chainfirst.indexer import prefetch, window
 from chainfirst.indexer.engine import Setup
 from chainfirst.indexer.rpc.errors import Kind, RpcError
-from chainfirst.indexer.scope import Reader, Scope, block_logs, range_logs
+from chainfirst.indexer.scope import Reader, Scope, block_logs, next_range
 from chainfirst.indexer.structs import Log
 from chainfirst.ops.errors import ConfigError, TransientError
 from chainfirst.schema import layout, store
@@ -213,16 +213,16 @@ class Run:
         position, tip, tries = part.first - 1, None, 0
         while position < part.last and not (to_first_difference and self.report.count):
             try:
-                found = ranges.take(self._reader, scope.filter, position, part.last)
-                logs = [] if found is None else range_logs(scope, self._reader, found)
+                taken = next_range(ranges, scope, self._reader, position, part.last)
             except TransientError as error:
                 tries += 1
                 if tries == TRIES:
                     raise
                 self._pause(error.retry_after_seconds or PAUSE_SECONDS)
                 continue
-            if found is None:
+            if taken is None:
                 continue  # the node wants smaller ranges, and the next one is
+            found, logs = taken
             if tip is not None and found.before != tip:
                 raise Moved(f"the node's block {position} was {tip} and is {found.before} now")
             self._compare(part.tables, scope, logs, found.range.first, found.range.last)

@@ -29,7 +29,7 @@ from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.indexer.rpc import quantity
 from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.scope import Reader as Reader
-from chainfirst.indexer.scope import Scope, block_logs
+from chainfirst.indexer.scope import Scope, block_logs, next_range
 from chainfirst.indexer.structs import BlockRef, Header, Log
 from chainfirst.ops.errors import TransientError
 from chainfirst.schema.folds import Fold
@@ -202,10 +202,11 @@ class Indexer:
         folds: list[Fold] = []
         end = join.range_end(group, held.cursor.final_number)
         if end is not None:
-            found = self._later.take(self._reader, scope.filter, group.complete_to, end)
-            if found is None:
+            taken = next_range(self._later, scope, self._reader, group.complete_to, end)
+            if taken is None:
+                scope.forget_above(group.complete_to)
                 return True
-            batch = join.of_range(scope, self._reader, group, found)
+            batch = join.of_range(scope, self._reader, group, *taken)
         elif join.may_join(group, held.blocks):
             batch = join.the_rest(scope, self._reader, group, held.blocks, self._second, self._doubted)
             folds = join.completed(self._setup.folds, held.syncing, group.tables)

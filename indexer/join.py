@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chainfirst.indexer.commit import Joining
 from chainfirst.indexer.fetch import SecondReader
 from chainfirst.indexer.prefetch import Fetched
-from chainfirst.indexer.scope import Reader, Scope, block_logs, range_logs
+from chainfirst.indexer.scope import Reader, Scope, block_logs
 from chainfirst.indexer.structs import BlockRef, Log
 from chainfirst.ops.errors import TransientError
 from chainfirst.schema.folds import Fold
@@ -72,9 +72,8 @@ def completed(folds: Sequence[Fold], syncing: Iterable[str], joining: frozenset[
     ]
 
 
-def of_range(scope: Scope, reader: Reader, group: Group, found: Fetched) -> Joining:
-    """What a range brings to the group."""
-    logs = range_logs(scope, reader, found)
+def of_range(scope: Scope, reader: Reader, group: Group, found: Fetched, logs: Sequence[Log]) -> Joining:
+    """What a range with these logs brings to the group."""
     rows = scope.rows(logs, reader)
     return Joining(found.range.first, found.range.last, rows, group.sources, logs)
 

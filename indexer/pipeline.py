@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chainfirst.indexer import prefetch
 from chainfirst.indexer.router import Rows
-from chainfirst.indexer.scope import Reader, Scope, range_logs
+from chainfirst.indexer.scope import Reader, Scope, next_range
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Pipeline:
         return prepared
 
     def _prepare(self, reader: Reader, scope: Scope, position: int, final: int) -> Prepared | None:
-        found = self._ranges.take(reader, scope.filter, position, final)
-        if found is None:
+        taken = next_range(self._ranges, scope, reader, position, final)
+        if taken is None:
+            scope.forget_above(position)
             return None
-        return Prepared(found, scope.rows(range_logs(scope, reader, found), reader))
+        found, logs = taken
+        return Prepared(found, scope.rows(logs, reader))

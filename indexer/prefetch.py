@@ -73,8 +73,7 @@ class Prefetch:
         try:
             found = head.future.result()
         except errors.RpcError as error:
-            self.forget()
-            self._shrink(error, head.first, head.last)
+            self.refused(error, head.first, head.last)
             return None
         except BaseException:
             self.forget()
@@ -83,6 +82,20 @@ class Prefetch:
         if self._ahead > 1:
             self._fill(reader, wanted, head.last, final)
         return found
+
+    def refused(self, error: errors.RpcError, first: int, last: int) -> None:
+        """A smaller window where that is the cure; at one block, or for another failure, raise. What was
+        fetched ahead is thrown away."""
+        self.forget()
+        asked = last - first + 1
+        if error.kind not in errors.SHRINK or asked == 1:
+            raise error
+        if error.kind is Kind.RANGE_TOO_LARGE:
+            self.window = self.window.after_range_refused(asked, wording.range_limit(error.text))
+            return
+        suggested = wording.suggested_range(error.text, first, last)
+        smaller = None if suggested is None else suggested[1] - suggested[0] + 1
+        self.window = self.window.after_result_refused(asked, smaller)
 
     def _fill(self, reader: Reader, wanted: Callable[[int], LogFilter], position: int, final: int) -> None:
         if self._queue:
@@ -100,18 +113,6 @@ class Prefetch:
             here = each.future.done() and each.future.exception() is None
             total += each.future.result().range.received_bytes if here else self.window.target_bytes
         return total
-
-    def _shrink(self, error: errors.RpcError, first: int, last: int) -> None:
-        """A smaller window where that is the cure; at one block, or for another failure, raise."""
-        asked = last - first + 1
-        if error.kind not in errors.SHRINK or asked == 1:
-            raise error
-        if error.kind is Kind.RANGE_TOO_LARGE:
-            self.window = self.window.after_range_refused(asked, wording.range_limit(error.text))
-            return
-        suggested = wording.suggested_range(error.text, first, last)
-        smaller = None if suggested is None else suggested[1] - suggested[0] + 1
-        self.window = self.window.after_result_refused(asked, smaller)
 
 
 def in_background(name: str, work: Callable[[], T]) -> "Future[T]":

@@ -7,7 +7,7 @@ from typing import Protocol
 from chainfirst.indexer import fetch, prefetch, times
 from chainfirst.indexer.announce import Announcer
 from chainfirst.indexer.router import Router, Rows
-from chainfirst.indexer.rpc import quantity
+from chainfirst.indexer.rpc import errors, quantity
 from chainfirst.indexer.rpc.validate import LogFilter
 from chainfirst.indexer.structs import BlockRef, Header, Log, place
 from chainfirst.ops.errors import TransientError
@@ -85,6 +85,21 @@ class Scope:
         own = {source.table for source in self.asked.sources}
         rows.lines = {table: lines for table, lines in rows.lines.items() if table in own}
         return rows
+
+
+def next_range(
+    ranges: prefetch.Prefetch, scope: Scope, reader: Reader, position: int, final: int
+) -> tuple[prefetch.Fetched, list[Log]] | None:
+    """The next range above `position` as `Prefetch.take`, and its logs. None: the node refused it as too
+    large, if only for the children that it announces; they are announced again by the smaller one."""
+    found = ranges.take(reader, scope.filter, position, final)
+    if found is None:
+        return None
+    try:
+        return found, range_logs(scope, reader, found)
+    except errors.RpcError as error:
+        ranges.refused(error, found.range.first, found.range.last)
+        return None
 
 
 def range_logs(scope: Scope, reader: Reader, found: prefetch.Fetched) -> list[Log]:

@@ -294,6 +294,37 @@ def test_a_node_that_refuses_the_list_is_asked_by_topics(
     assert "address" not in nursery.node.asked("eth_getLogs")[-1][0]
 
 
+@pytest.mark.parametrize("joining", [False, True])
+def test_a_node_s_limit_of_logs_is_hit_by_new_children_only(
+    connection: wired.Connection, nursery: Nursery, joining: bool
+) -> None:
+    """The range's own logs are few, those of the children that it announces are too many."""
+    most = 25
+
+    def limited(params: list[Any], forward: Callable[[], Any]) -> Any:
+        found = forward()
+        if len(found) > most:
+            raise Fault(-32005, f"query returned more than {most} results")
+        return found
+
+    nursery.node.rules["eth_getLogs"] = limited
+    nursery.bear(1, 0, 1)
+    nursery.mine()
+    child = nursery.children()[0]
+    for _ in range(10):
+        nursery.do(child, "grow(uint256)", 5)
+        nursery.mine(5)
+    nursery.mine(90)
+    first = [wired.contract("other", ARTIFACTS / "Tree.json", frozenset([SENDER]))]
+    if joining:
+        wired.drain(wired.indexer(connection, nursery.node.url, first, DEPTH))
+    configured = contracts(nursery) + (first if joining else [])
+    wired.drain(wired.indexer(connection, nursery.node.url, configured, DEPTH, 200))
+    nursery.node.rules.clear()
+    assert_true(connection, nursery)
+    assert sum(map(len, nursery.truth().values())) > 2 * most
+
+
 def test_zero_and_foreign_addresses_as_children(connection: wired.Connection, nursery: Nursery) -> None:
     """An announced address need not be a contract, nor another's: the factory itself, another's child."""
     nursery.bear(1, 0, 1)
