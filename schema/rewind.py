@@ -1,7 +1,7 @@
 """Taking blocks back by the operator's will: to a block, below the final one too, or all there is.
 
 Every table of the schema event takes part, also those of sources that are configured no longer: a row
-that stays behind would be of no block that is indexed.
+that stays behind would be of no block that is indexed. Intents that ended in a block above go on again.
 """
 
 import dataclasses
@@ -57,6 +57,8 @@ def to_block(
             store.insert_blocks(connection, [block])
         connection.execute(_SQL["lower_sources"], {"number": number, "empty": block is None})
         connection.execute(_SQL["allow"])
+        for statement in ("unsettle", "unsettle_events", "reopen_transactions", "reopen_intents"):
+            connection.execute(_SQL[statement], {"number": number})
         store.advance_cursor(connection, expected, new)
         connection.execute(_SQL["forbid"])
         to = number + 1 if expected.indexed_number is None else max(number + 1, expected.indexed_number)

@@ -20,10 +20,33 @@ SELECT set_config('chainfirst.rewind', 'off', true);
 -- name: lower_sources
 UPDATE chain.sources SET complete_to = least(complete_to, %(number)s), joined = joined OR %(empty)s;
 
+-- name: unsettle
+DELETE FROM intent.inclusions WHERE block_number > %(number)s;
+
+-- name: unsettle_events
+DELETE FROM intent.settlements WHERE block_number > %(number)s;
+
+-- name: reopen_transactions
+UPDATE intent.transactions SET closed_block = NULL WHERE closed_block > %(number)s AND foreign_hash IS NULL;
+
+-- name: reopen_intents
+UPDATE intent.intents i
+SET outcome = NULL, error = NULL, ended_at = NULL, ended_block = NULL, alert = false
+WHERE i.ended_block > %(number)s
+    -- one that was tried again stays as it was: both would go on
+    AND NOT EXISTS (SELECT FROM intent.intents l WHERE l.key = i.key AND l.generation > i.generation);
+
 -- name: as_owner
 SELECT set_config('role', 'chainfirst_owner', true);
 
 -- name: forget
+DELETE FROM intent.settlements;
+DELETE FROM intent.inclusions;
+DELETE FROM intent.attempts;
+DELETE FROM intent.transactions;
+DELETE FROM intent.intents;
+DELETE FROM intent.history;
+DELETE FROM intent.lanes;
 DELETE FROM chain.blocks;
 DELETE FROM chain.changes;
 DELETE FROM chain.sources;

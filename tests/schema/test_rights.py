@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-SCHEMAS = ("chain", "event", "ledger")
+SCHEMAS = ("chain", "event", "ledger", "intent")
 ROLES = ("chainfirst_daemon", "chainfirst_app", "chainfirst_reader", None)  # None: what PUBLIC has
 READ, ADD, CHANGE, REMOVE, EMPTY = "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"
 # what the daemon may do with the relations of chain; the others may nothing there
@@ -18,6 +18,19 @@ CHAIN = {
     "leader": {READ, CHANGE},
     "sources": {READ, ADD, CHANGE, REMOVE},
     "changes": {READ, ADD, REMOVE},
+}
+# and with those of intent, of which it may change some columns (the last is one); apps may read them
+INTENT = {
+    "intents": {READ, CHANGE},
+    "overview": {READ},
+    "history": {READ},
+    "grants": {READ},
+    "transactions": {READ, ADD, CHANGE},
+    "attempts": {READ, ADD, CHANGE},
+    "inclusions": {READ, ADD, REMOVE},
+    "settlements": {READ, ADD, REMOVE},
+    "lanes": {READ, ADD, CHANGE},
+    "pauses": {READ, ADD, REMOVE},
 }
 REFUSED = (
     errors.InsufficientPrivilege,
@@ -60,6 +73,10 @@ def _relations(pg_url: str) -> list[tuple[str, str, str, str]]:
 
 
 def _expected(role: str | None, schema: str, name: str) -> set[str]:
+    if schema == "intent":
+        if role == "chainfirst_daemon":
+            return INTENT[name]
+        return {READ} if role == "chainfirst_app" else set()
     if role == "chainfirst_daemon":
         # rows of event and ledger are added and removed, never changed
         return CHAIN[name] if schema == "chain" else {READ, ADD, REMOVE}
