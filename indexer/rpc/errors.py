@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from typing import Any
 from urllib.parse import urlsplit
 
 from chainfirst.ops import errors
@@ -39,7 +40,11 @@ SHRINK = frozenset({Kind.RANGE_TOO_LARGE, Kind.TOO_MANY_RESULTS, Kind.TIMEOUT})
 
 
 class RpcError(errors.ChainfirstError):
-    """A call to a node failed; `kind` says how, `text` is the node's own cleaned text."""
+    """A call to a node failed; `kind` says how, `text` is the node's own cleaned text.
+
+    `code` and `data` are those of the node's error object, `data` as it is (a revert's bytes are in it, or
+    anything at all); `code` is None where there was no such object, 0 where it is no number.
+    """
 
     def __init__(
         self,
@@ -49,11 +54,15 @@ class RpcError(errors.ChainfirstError):
         *,
         text: str = "",
         retry_after_seconds: float | None = None,
+        code: int | None = None,
+        data: Any = None,
     ) -> None:
         errors.ChainfirstError.__init__(self, message, advice)
         self.kind = kind
         self.text = text
         self.retry_after_seconds = retry_after_seconds
+        self.code = code
+        self.data = data
 
 
 class RpcTransientError(RpcError, errors.TransientError):
@@ -64,10 +73,18 @@ class RpcFatalError(RpcError, errors.FatalError):
     """Asking this endpoint the same again is useless; another endpoint may answer."""
 
 
-def make(kind: Kind, message: str, *, text: str = "", retry_after_seconds: float | None = None) -> RpcError:
+def make(
+    kind: Kind,
+    message: str,
+    *,
+    text: str = "",
+    retry_after_seconds: float | None = None,
+    code: int | None = None,
+    data: Any = None,
+) -> RpcError:
     """The error of this kind with its severity."""
     severity = RpcFatalError if kind in FATAL else RpcTransientError
-    return severity(kind, message, text=text, retry_after_seconds=retry_after_seconds)
+    return severity(kind, message, text=text, retry_after_seconds=retry_after_seconds, code=code, data=data)
 
 
 def clean(text: str | bytes | None) -> str:

@@ -115,8 +115,28 @@ class Endpoint:
 
     def batch(self, method: str, params: Sequence[Sequence[Any]], kind: type[T]) -> list[T | None]:
         """One body with a call for each of `params`; the results in that order. Any item's error raises."""
+        answers, status, retry_after = self._batch(method, params, kind)
+        return [self._check(method, answer, status, retry_after) for answer in answers]
+
+    def batch_each(
+        self, method: str, params: Sequence[Sequence[Any]], kind: type[T]
+    ) -> list[T | errors.RpcError | None]:
+        """As `batch`, but the error of one item is its result. Raises for what concerns the whole batch."""
+        answers, status, retry_after = self._batch(method, params, kind)
+        results: list[T | errors.RpcError | None] = []
+        for answer in answers:
+            try:
+                results.append(self._check(method, answer, status, retry_after))
+            except errors.RpcError as error:
+                results.append(error)
+        return results
+
+    def _batch(
+        self, method: str, params: Sequence[Sequence[Any]], kind: type[T]
+    ) -> tuple[list[Answer[T]], int, float | None]:
+        """The answers in the order asked, one each, with the HTTP status and Retry-After."""
         if not params:
-            return []
+            return [], 200, None
         ids = [self._next_id() for _ in params]
         calls = [_request(number, method, each) for number, each in zip(ids, params, strict=True)]
         status, body, retry_after = self._post(method, msgspec.json.encode(calls), self._largest)
@@ -124,15 +144,13 @@ class Endpoint:
         if isinstance(answers, Answer):
             self._check(method, answers, status, retry_after)
             raise self._error(Kind.BAD_ANSWER, method, "one answer for a batch")
-        by_id = {answer.id: answer for answer in answers}
-        results: list[T | None] = []
+        by_id: dict[Any, Answer[T]] = {answer.id: answer for answer in answers}
         for number in ids:
             if number not in by_id:
                 for answer in answers:  # an error for the whole batch has id null
                     self._check(method, answer, status, retry_after)
                 raise self._error(Kind.BAD_ANSWER, method, "a call of the batch has no answer")
-            results.append(self._check(method, by_id[number], status, retry_after))
-        return results
+        return [by_id[number] for number in ids], status, retry_after
 
     def _call(
         self, method: str, params: Sequence[Any], kind: type[T], largest_bytes: int | None = None
@@ -201,7 +219,15 @@ class Endpoint:
         if answer.error is not None:
             text, code = _said(answer.error)
             kind = wording.classify(text, code, status)
-            raise self._error(kind, method, f"{text} (code {code})", text=text, retry_after=wait)
+            data = answer.error.data if isinstance(answer.error, NodeError) else None
+            raise errors.make(
+                kind,
+                f"{method} at {self.name}: {text} (code {code})",
+                text=text,
+                retry_after_seconds=wait,
+                code=code,
+                data=data,
+            )
         if status != 200:
             raise self._error(wording.classify("", 0, status), method, f"HTTP {status}", retry_after=wait)
         if isinstance(answer.result, UnsetType):

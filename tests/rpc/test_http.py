@@ -142,6 +142,42 @@ def test_a_batch_answers_in_the_order_asked(node: Any, endpoint: http.Endpoint, 
         endpoint.batch("eth_getBlockByNumber", [["0x1", False]], Header)
 
 
+def test_an_error_keeps_its_code_and_data(node: Any, endpoint: http.Endpoint) -> None:
+    for body, code, data in (
+        (
+            '{"id":%ID%,"error":{"code":3,"message":"execution reverted","data":"0x08c379a0"}}',
+            3,
+            "0x08c379a0",
+        ),
+        ('{"id":%ID%,"error":{"code":"x","message":"no","data":{"a":[1]}}}', 0, {"a": [1]}),
+        ('{"id":%ID%,"error":"nonce too low"}', 0, None),
+        ("<html>503</html>", None, None),
+        ('{"id":%ID%}', None, None),
+    ):
+        node.say(body)
+        with pytest.raises(errors.RpcError) as caught:
+            endpoint.call("eth_call", [], str)
+        assert (caught.value.code, caught.value.data) == (code, data)
+
+
+def test_items_of_a_batch_fail_one_by_one(node: Any, endpoint: http.Endpoint) -> None:
+    reverted = {"code": 3, "message": "execution reverted: no", "data": "0x1234"}
+    node.results = {"eth_call": lambda params: reverted if params[0] % 2 else hex(params[0])}
+    first, second, third = endpoint.batch_each("eth_call", [[0], [1], [2]], str)
+    assert (first, third) == ("0x0", "0x2")
+    assert isinstance(second, errors.RpcError)
+    assert (second.code, second.data, second.text) == (3, "0x1234", "execution reverted: no 0x1234")
+    assert endpoint.batch_each("eth_call", [], str) == []
+    with pytest.raises(errors.RpcError, match="execution reverted"):
+        endpoint.batch("eth_call", [[0], [1], [2]], str)
+    node.say(
+        '[{"id":%ID%,"result":"0x0"},{"id":null,"error":{"code":-32000,"message":"batch limit 1 exceeded"}}]'
+    )
+    with pytest.raises(errors.RpcTransientError) as caught:
+        endpoint.batch_each("eth_call", [[0], [1]], str)
+    assert caught.value.kind is Kind.BATCH_TOO_LARGE
+
+
 @pytest.mark.parametrize("url", ["ws://node.example/key", "node.example", "http://", "http://host:x/key", ""])
 def test_no_http_url(url: str) -> None:
     with pytest.raises(ConfigError, match="no HTTP endpoint") as caught:
