@@ -1,7 +1,8 @@
 """How a new block meets the blocks that the database holds: pure decisions, no I/O.
 
-`held` is always the last final block and all above it, in ascending order and parent-linked. What a
-node claims is compared with it; the outcome is one of a few cases, each a value.
+`held` is always the last final block and all above it (all indexed ones while none is final), in
+ascending order and parent-linked. What a node claims is compared with it; the outcome is one of a few
+cases, each a value.
 """
 
 import itertools
@@ -31,9 +32,8 @@ class Extends:
 
 @dataclass(frozen=True, slots=True)
 class Replaces:
-    """The blocks above `ancestor` stopped being canonical; `blocks` stand in their place."""
+    """The blocks `removed`, the tip among them, stopped being canonical; `blocks` stand in their place."""
 
-    ancestor: BlockRef
     removed: tuple[BlockRef, ...]
     blocks: tuple[BlockRef, ...]
 
@@ -69,7 +69,7 @@ def check_linked(blocks: Sequence[BlockRef]) -> None:
             )
 
 
-def reconcile(held: Sequence[BlockRef], claimed: Sequence[BlockRef], final_number: int) -> Outcome:
+def reconcile(held: Sequence[BlockRef], claimed: Sequence[BlockRef], final_number: int | None) -> Outcome:
     """Decide what `claimed` (ascending, linked, not empty) means for `held` (ascending, linked, not empty).
 
     The cases, in order:
@@ -80,6 +80,9 @@ def reconcile(held: Sequence[BlockRef], claimed: Sequence[BlockRef], final_numbe
     4. that parent is not held, and it is above the final
        block                                               -> NeedsParent: fetch it, ask again
     5. that parent is not held, at or below the final one  -> FinalityViolated
+    6. that parent is below all held blocks, and none of
+       them is final (`final_number` None; block 0 always
+       is)                                                 -> Replaces, all of them
 
     Invariant: applying the outcome leaves `held` linked, and never removes a block at or below
     `final_number`.
@@ -94,7 +97,7 @@ def reconcile(held: Sequence[BlockRef], claimed: Sequence[BlockRef], final_numbe
     fresh, first = tuple(claimed[news:]), claimed[news]
     index = by_hash.get(first.parent_hash)
     if index is None:
-        return _unlinked(held[0], first, final_number)
+        return _unlinked(held, fresh, final_number)
     ancestor = held[index]
     if first.number != ancestor.number + 1:
         raise TransientError(
@@ -103,22 +106,28 @@ def reconcile(held: Sequence[BlockRef], claimed: Sequence[BlockRef], final_numbe
         )
     if index == len(held) - 1:
         return Extends(fresh)
-    if ancestor.number < final_number:
+    if final_number is not None and ancestor.number < final_number:
         raise _violated(held[0], first, final_number)
-    return Replaces(ancestor, tuple(held[index + 1 :]), fresh)
+    return Replaces(tuple(held[index + 1 :]), fresh)
 
 
-def _unlinked(oldest: BlockRef, first: BlockRef, final_number: int) -> NeedsParent:
-    parent_number = first.number - 1
-    if parent_number <= max(oldest.number, final_number):
+def _unlinked(
+    held: Sequence[BlockRef], fresh: tuple[BlockRef, ...], final_number: int | None
+) -> NeedsParent | Replaces:
+    oldest, first = held[0], fresh[0]
+    nothing_final = final_number is None and oldest.number > 0
+    if nothing_final and first.number == oldest.number:
+        return Replaces(tuple(held), fresh)
+    lowest = oldest.number if nothing_final else max(oldest.number, final_number or 0) + 1
+    if first.number - 1 < lowest:
         raise _violated(oldest, first, final_number)
-    return NeedsParent(first.parent_hash, parent_number)
+    return NeedsParent(first.parent_hash, first.number - 1)
 
 
-def _violated(oldest: BlockRef, first: BlockRef, final_number: int) -> FinalityViolated:
+def _violated(oldest: BlockRef, first: BlockRef, final_number: int | None) -> FinalityViolated:
     return FinalityViolated(
         f"finality violated: the node's chain has block {first.number} {first.hash} with parent "
-        f"{first.parent_hash}, which does not lead to the final block {final_number} "
+        f"{first.parent_hash}, which does not lead to the final block {final_number or 0} "
         f"(oldest block held: {oldest.number} {oldest.hash})",
         FINALITY_ADVICE,
     )

@@ -20,7 +20,7 @@ Tables = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Batch:
-    """What changes at once. `ancestor`: everything above it goes first (a reorganisation).
+    """What changes at once. `replaces`: everything from `first` on goes first (a reorganisation).
 
     `blocks` are those to keep, linked, the last of them the new tip; `first` is the first block that
     `rows` cover. `final` is the last final block afterwards. `durable` False: a server that crashes at
@@ -31,7 +31,7 @@ class Batch:
     blocks: Sequence[BlockRef]
     rows: Rows
     final: BlockRef | None
-    ancestor: BlockRef | None = None
+    replaces: bool = False
     durable: bool = True
 
 
@@ -69,10 +69,10 @@ def apply(
         store.lead_cursor(conn, epoch, expected, new, lazily=not batch.durable)
         removed = {}
         keys: list[set[folds.Key]] = [set() for _ in kept]
-        if batch.ancestor is not None:
+        if batch.replaces:
             for fold, touched in zip(kept, keys, strict=True):
-                touched |= folds.touched(conn, fold, batch.ancestor.number + 1)
-            removed = store.delete_above(conn, tables, batch.ancestor.number)
+                touched |= folds.touched(conn, fold, batch.first)
+            removed = store.delete_above(conn, tables, batch.first - 1)
         _add(conn, batch.rows, tables)
         for fold, touched in zip(kept, keys, strict=True):
             fed = [source for source in fold.sources if source[0] in batch.rows.lines]
@@ -80,11 +80,11 @@ def apply(
                 conn, dataclasses.replace(fold, sources=tuple(fed)), batch.first, tip.number
             )
             folds.refresh(conn, fold, touched)
-        kind: store.ChangeKind = "add" if batch.ancestor is None else "rollback"
+        kind: store.ChangeKind = "rollback" if batch.replaces else "add"
         final = -1 if batch.final is None else batch.final.number
         kept_blocks = [_block(ref) for ref in batch.blocks if ref.number >= final]
         # a shorter chain takes away more blocks than it brings
-        last = tip.number if batch.ancestor is None else max(tip.number, expected.indexed_number or 0)
+        last = max(tip.number, expected.indexed_number or 0) if batch.replaces else tip.number
         change = store.Change(kind, batch.first, last, _added(batch.rows), removed)
         store.end_batch(conn, kept_blocks, final, change)
     return new

@@ -226,9 +226,11 @@ class Indexer:
             outcome, fresh = self._reconcile(held, claimed)
             if isinstance(outcome, chain.Known):
                 return self._only_final(held, final)
-            ancestor = outcome.ancestor if isinstance(outcome, chain.Replaces) else None
-            if ancestor is not None:
-                held.forget_above(ancestor.number)
+            first = outcome.blocks[0].number
+            if isinstance(outcome, chain.Replaces):
+                if len(outcome.removed) == len(held.blocks):
+                    self._check_identity(held)  # nothing held leads to the replacement
+                held.forget_above(first - 1)
             logs = [log for header in fresh for log in self._block_logs(header)]
             rows = self._rows(logs)
         except TransientError as error:
@@ -237,7 +239,8 @@ class Indexer:
                 commit.suspect(self._conn, self._epoch, held.cursor, str(error))
             raise
         kept = [*held.blocks, *outcome.blocks]
-        batch = Batch(outcome.blocks[0].number, outcome.blocks, rows, _final_ref(kept, final), ancestor)
+        replaces = isinstance(outcome, chain.Replaces)
+        batch = Batch(first, outcome.blocks, rows, _final_ref(kept, final), replaces)
         self._write(held, batch, "follow")
         if isinstance(outcome, chain.Replaces):
             self._observer.reorganised(len(outcome.removed))
@@ -251,8 +254,8 @@ class Indexer:
         if not held.blocks:
             chain.check_linked(refs)
             return chain.Extends(tuple(refs)), claimed
-        oldest = held.blocks[0].number
-        while isinstance(outcome := chain.reconcile(held.blocks, refs, oldest), chain.NeedsParent):
+        final = held.cursor.final_number
+        while isinstance(outcome := chain.reconcile(held.blocks, refs, final), chain.NeedsParent):
             parent = self._reader.header_by_hash(outcome.parent_hash)
             if parent is None:
                 raise TransientError(f"block {outcome.number} {outcome.parent_hash} is gone already")

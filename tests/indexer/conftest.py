@@ -101,11 +101,12 @@ class Database:
         reader: engine.Reader | None = None,
         policy: finality.Policy = finality.Tag("finalized"),  # noqa: B008
         blocks: int = 100,
+        start: int = 0,
     ) -> engine.Indexer:
         """A fresh indexer, as after a restart."""
         source = router.Source(decode.compile_event(self.chain.layout), frozenset([self.chain.emitter]))
         columns = [name for name, _ in layout.COMMON] + [c.name for c in self.chain.layout.columns]
-        setup = engine.Setup(router.Router([source]), {self.chain.layout.table: columns}, (), 0, policy)
+        setup = engine.Setup(router.Router([source]), {self.chain.layout.table: columns}, (), start, policy)
         return engine.Indexer(
             self.connection,
             reader or Client(Endpoint(self.chain.endpoint_url)),

@@ -25,9 +25,9 @@ def drain(indexer: engine.Indexer) -> int:
     raise AssertionError("the indexer never rests")
 
 
-def assert_true(database: Any, chain: Any) -> None:
+def assert_true(database: Any, chain: Any, start: int = 0) -> None:
     """Rows, cursor and kept blocks are those of the canonical chain."""
-    assert database.rows() == chain.truth()
+    assert database.rows() == [row for row in chain.truth() if row[0] >= start]
     cursor = database.cursor()
     assert (cursor.indexed_number, cursor.indexed_hash) == (chain.head(), chain.block_hash(chain.head()))
     kept = database.observer.execute("SELECT number, hash FROM chain.blocks ORDER BY 1").fetchall()
@@ -118,6 +118,33 @@ def test_a_restart_goes_on_even_if_the_tip_was_replaced_meanwhile(database: Any,
     assert_true(database, chain)
 
 
+def test_the_start_block_is_replaced_before_anything_is_final(database: Any, chain: Any) -> None:
+    chain.mine(5)
+    chain.emit(1)
+    start = chain.head()
+    chain.emit(1)
+    indexer = database.indexer(policy=finality.Depth(20), start=start)
+    drain(indexer)
+    assert database.cursor().final_number is None
+    chain.call("anvil_reorg", [3, []])
+    chain.emit(2)
+    drain(indexer)
+    assert_true(database, chain, start)
+
+
+def test_another_chain_does_not_replace_what_is_not_final_yet(database: Any, chain: Any) -> None:
+    chain.mine(5)
+    chain.emit(1)
+    indexer = database.indexer(policy=finality.Depth(20), start=chain.head())
+    drain(indexer)
+    before = database.rows(), database.cursor()
+    chain.call("anvil_reset", [])
+    chain.mine(10)
+    with pytest.raises(chains.FinalityViolated, match="genesis"):
+        drain(indexer)
+    assert (database.rows(), database.cursor()) == before
+
+
 def test_a_reorg_below_the_final_block_is_fatal_and_changes_nothing(database: Any, chain: Any) -> None:
     chain.mine(10)
     chain.emit(2)
@@ -170,8 +197,9 @@ def play(database: Any, chain: Any, seed: int, steps: int) -> None:
     dice = random.Random(seed)
     reader = Faulty(chain.endpoint_url, dice)
     policy = finality.Depth(20)
+    start = dice.choice([0, dice.randint(25, 40)])  # one that is not final yet
     chain.mine(30)
-    indexer = database.indexer(reader, policy, blocks=dice.randint(1, 50))
+    indexer = database.indexer(reader, policy, blocks=dice.randint(1, 50), start=start)
     for _ in range(steps):
         match dice.choices(["emit", "mine", "reorg", "rollback", "step", "restart"], [6, 2, 2, 1, 8, 1])[0]:
             case "emit":
@@ -185,13 +213,13 @@ def play(database: Any, chain: Any, seed: int, steps: int) -> None:
                 chain.call("anvil_rollback", [dice.randint(1, 4)])
                 chain.emit(1)
             case "restart":
-                indexer = database.indexer(reader, policy, blocks=dice.randint(1, 50))
+                indexer = database.indexer(reader, policy, blocks=dice.randint(1, 50), start=start)
             case _:
                 with contextlib.suppress(TransientError):
                     indexer.step()
-    chain.mine(1)
-    drain(database.indexer(policy=policy))
-    assert_true(database, chain)
+    chain.mine(max(1, start - chain.head()))
+    drain(database.indexer(policy=policy, start=start))
+    assert_true(database, chain, start)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
