@@ -202,12 +202,12 @@ class Endpoint:
     ) -> Any:
         try:
             return decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             problem = str(error)
         loose: Any = None
         try:  # an error's text may be invalid UTF-8, or stand beside a result of another shape
             loose = _decoder(Any).decode(body.decode("utf-8", "replace"))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             kind = wording.classify(errors.clean(body), 0, status)
             known = kind if status != 200 or kind is Kind.RATE_LIMIT else Kind.BAD_ANSWER
             shown = f"HTTP {status}, no JSON-RPC: {errors.clean(body[:200])}"

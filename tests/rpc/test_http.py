@@ -47,6 +47,7 @@ def test_null_is_not_missing(node: Any, endpoint: http.Endpoint) -> None:
     [
         ("<html><body>Welcome</body></html>", 200, Kind.BAD_ANSWER),
         ("", 200, Kind.BAD_ANSWER),
+        ('{"id":%ID%,"error":{"code":1,"data":' + "[" * 5000 + "]" * 5000 + "}}", 200, Kind.BAD_ANSWER),
         ('{"jsonrpc":"2.0","id":999999,"result":"0x1"}', 200, Kind.BAD_ANSWER),
         ('{"jsonrpc":"2.0","id":%ID%,"result":{"a":1}}', 200, Kind.BAD_ANSWER),
         ("error code: 1015", 200, Kind.RATE_LIMIT),
