@@ -140,7 +140,7 @@ class Indexer:
         position = self._setup.start_block - 1 if tip is None else tip.number
         if self._started < self._ask_at and self._take_range(held, position):
             return Progress.ADVANCED
-        # The tag before the head: what was final then lies below whatever head comes after it.
+        # The tag before the head: what was final then lies below whatever head comes after it, of this node.
         tagged = self._tagged()
         head = self._reader.header_by_number("latest")
         if head is None:
@@ -153,17 +153,21 @@ class Indexer:
                 "It lags, or it is another chain.",
             )
         final = finality.final_number(
-            self._setup.finality, number, tagged, self._tag_known, None if stored is None else stored.number
+            self._setup.finality,
+            number,
+            None if tagged is None else tagged.number,
+            self._tag_known,
+            None if stored is None else stored.number,
         )
         self._settled = -1 if final is None else min(final, number - LINKED_SPAN)
         self._ask_at = self._started + ASK_SECONDS
         if self._take_range(held, position):
             return Progress.ADVANCED
         self._ranges.forget()
-        progress = self._take_linked(held, head, position, final)
+        progress = self._take_linked(held, head, position, final, tagged)
         return Progress.ADVANCED if self._catch_up(held) else progress
 
-    def _tagged(self) -> int | None:
+    def _tagged(self) -> BlockRef | None:
         policy = self._setup.finality
         if not isinstance(policy, finality.Tag) or not self._tag_known:
             return None
@@ -175,7 +179,7 @@ class Indexer:
             elif error.kind is not Kind.NOT_YET_FINAL:
                 raise
             return None
-        return None if header is None else quantity.parse(header.number)
+        return None if header is None else fetch.ref(header)
 
     def _take_range(self, held: state.State, position: int) -> bool:
         """One range of settled blocks; False: there are too few, or the tip was replaced."""
@@ -218,14 +222,16 @@ class Indexer:
             self._state = None  # which sources follow the head is read again
         return True
 
-    def _take_linked(self, held: state.State, head: Header, position: int, final: int | None) -> Progress:
+    def _take_linked(
+        self, held: state.State, head: Header, position: int, final: int | None, tagged: BlockRef | None
+    ) -> Progress:
         claimed = self._claim(held, head, position)
         if not claimed:
             return Progress.IDLE
         try:
             outcome, fresh = self._reconcile(held, claimed)
             if isinstance(outcome, chain.Known):
-                return self._only_final(held, final)
+                return self._only_final(held, final, tagged)
             first = outcome.blocks[0].number
             if isinstance(outcome, chain.Replaces):
                 if len(outcome.removed) == len(held.blocks):
@@ -240,7 +246,8 @@ class Indexer:
             raise
         kept = [*held.blocks, *outcome.blocks]
         replaces = isinstance(outcome, chain.Replaces)
-        batch = Batch(first, outcome.blocks, rows, _final_ref(kept, final), replaces)
+        newest = finality.final_block(kept, final, tagged, held.cursor.final_number)
+        batch = Batch(first, outcome.blocks, rows, newest, replaces)
         self._write(held, batch, "follow")
         if isinstance(outcome, chain.Replaces):
             self._observer.reorganised(len(outcome.removed))
@@ -273,9 +280,9 @@ class Indexer:
         last = min(number, position + LINKED_SPAN)
         return self._reader.headers_by_number(range(position + 1, last + 1))
 
-    def _only_final(self, held: state.State, final: int | None) -> Progress:
+    def _only_final(self, held: state.State, final: int | None, tagged: BlockRef | None) -> Progress:
         """No new block, but more of the held ones may be final now, or a suspicion has passed."""
-        newest = _final_ref(held.blocks, final)
+        newest = finality.final_block(held.blocks, final, tagged, held.cursor.final_number)
         if newest == held.final and held.cursor.reorg_suspected is None:
             return Progress.IDLE
         held.cursor = commit.finalize(self._conn, self._epoch, held.cursor, newest)
@@ -316,8 +323,3 @@ class Indexer:
 
 def _refuses_addresses(error: BaseException) -> bool:
     return isinstance(error, rpc_errors.RpcError) and error.kind is Kind.TOO_MANY_ADDRESSES
-
-
-def _final_ref(blocks: Sequence[BlockRef], final: int | None) -> BlockRef | None:
-    """The last of `blocks` (ascending) at or below `final`."""
-    return next((block for block in reversed(blocks) if final is not None and block.number <= final), None)

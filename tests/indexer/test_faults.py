@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from chainfirst.indexer import chain as chains
 from chainfirst.indexer import engine, finality, router
@@ -25,6 +24,7 @@ from websockets.sync.server import ServerConnection, serve
 DEPTH = finality.Depth(5)
 WAIT_SECONDS = 10
 BURST = wired.ROOT / "contracts" / "artifacts" / "Burst.json"
+OTHER_HASH = "0x" + "ab" * 32
 Log = dict[str, Any]
 
 
@@ -343,25 +343,22 @@ def test_a_development_chain_that_was_reset_stops_with_its_name(
         other.stop()
 
 
-def test_a_reorganisation_deeper_than_what_is_kept_stops(chain: Any, pg_url: str) -> None:
-    """Nothing is final yet, but the first block that was indexed is the oldest held."""
+def test_a_reorganisation_deeper_than_what_is_kept_stops(
+    database: Any, chain: Any, behind: Callable[..., engine.Indexer]
+) -> None:
     chain.mine(10)
-    chain.emit(2)
-    chain.emit(2)
-    source = wired.contract(
-        "token", BURST, frozenset([chain.emitter]), start_block=chain.head() - 1, events=("Transfer",)
-    )
-    with psycopg.connect(pg_url, autocommit=True) as connection:
-        indexer = wired.indexer(connection, chain.endpoint_url, [source], finality.Depth(1000))
-        wired.drain(indexer)
-        before = wired.rows(connection, "token_transfer"), wired.cursor(connection)
-        assert len(before[0]) == 4
-        chain.call("anvil_reorg", [5, []])
-        chain.mine(1)
-        for _ in range(2):  # also after the state was read anew
-            with pytest.raises(chains.FinalityViolated, match="Nothing was changed here"):
-                wired.drain(indexer)
-            assert (wired.rows(connection, "token_transfer"), wired.cursor(connection)) == before
+    for _ in range(6):
+        chain.emit(2)
+    indexer = behind()
+    wired.drain(indexer)
+    before = state(database)
+    assert before[1].final_number == chain.head() - DEPTH.blocks
+    chain.call("anvil_reorg", [DEPTH.blocks + 3, []])
+    chain.mine(1)
+    for _ in range(2):  # also after the state was read anew
+        with pytest.raises(chains.FinalityViolated, match=r"Nothing was changed here.*chainfirst rewind"):
+            wired.drain(indexer)
+        assert state(database) == before
 
 
 def test_a_reorganisation_between_two_ranges(
@@ -550,3 +547,34 @@ def test_a_silent_websocket_is_noticed_and_the_chain_is_followed_over_http(datab
             listener.close()
             server.shutdown()
             thread.join()
+
+
+# what a node says is final
+
+
+@pytest.mark.parametrize(("above_head", "block_hash"), [(10, None), (0, OTHER_HASH), (-1, OTHER_HASH)])
+def test_a_final_tag_of_another_node_than_the_head_s(
+    database: Any,
+    chain: Any,
+    proxy: Proxy,
+    behind: Callable[..., engine.Indexer],
+    above_head: int,
+    block_hash: str | None,
+) -> None:
+    """Behind a balancer: the tag is of one node, the head of another that lags, on a branch that is dead."""
+    chain.mine(20)
+    chain.emit(1)
+    latest = chain.call("eth_getBlockByNumber", ["latest", False])
+    tagged = latest | {"number": hex(chain.head() + above_head), "hash": block_hash or latest["hash"]}
+    proxy.rules["eth_getBlockByNumber"] = lambda params, forward: (
+        tagged if params[0] == "finalized" else forward()
+    )
+    indexer = behind(finality.Tag("finalized"))
+    wired.drain(indexer)
+    assert_true(database, chain)
+    assert database.cursor().final_number is None
+    chain.call("anvil_reorg", [3, []])
+    chain.emit(2)
+    proxy.rules.clear()
+    wired.drain(indexer)
+    assert_true(database, chain)
