@@ -31,7 +31,8 @@ from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.scope import Reader as Reader
 from chainfirst.indexer.scope import Scope, block_logs, next_range
 from chainfirst.indexer.structs import BlockRef, Header, Log
-from chainfirst.ops.errors import TransientError
+from chainfirst.ops.errors import ConfigError, TransientError
+from chainfirst.schema import folds
 from chainfirst.schema.folds import Fold
 
 LINKED_SPAN = 64
@@ -113,6 +114,7 @@ class Indexer:
     def _load(self) -> state.State:
         held = state.load(self._conn, self._setup.announcers)
         self._check_identity(held)
+        self._check_ledger()
         self._head = self._scope(frozenset(self._setup.tables.keys() - held.syncing.keys()))
         self._folds = [
             fold for fold in self._setup.folds if not any(table in held.syncing for table, _ in fold.sources)
@@ -132,6 +134,15 @@ class Indexer:
                 f"finality violated: the {name} block {number} is {block_hash} here, "
                 f"the node has {header.hash}",
                 chain.FINALITY_ADVICE,
+            )
+
+    def _check_ledger(self) -> None:
+        """A ledger that the database has must be kept: what it missed nobody would add later."""
+        stale = [fold.name for fold in folds.present(self._conn) if fold not in self._setup.folds]
+        if stale:
+            raise ConfigError(
+                f"this database has the platform's ledger, which would go stale: {', '.join(stale)}",
+                "Set platform.enabled = true, or give this configuration a database of its own.",
             )
 
     def _advance(self, held: state.State) -> Progress:
@@ -203,7 +214,7 @@ class Indexer:
         if group is None:
             return False
         scope = self._scope(group.tables)
-        folds: list[Fold] = []
+        complete: list[Fold] = []
         end = join.range_end(group, held.cursor.final_number)
         if end is not None:
             taken = next_range(self._later, scope, self._reader, group.complete_to, end)
@@ -213,10 +224,10 @@ class Indexer:
             batch = join.of_range(scope, self._reader, group, *taken)
         elif join.may_join(group, held.blocks):
             batch = join.the_rest(scope, self._reader, group, held.blocks, self._second, self._doubted)
-            folds = join.completed(self._setup.folds, held.syncing, group.tables)
+            complete = join.completed(self._setup.folds, held.syncing, group.tables)
         else:
             return False
-        sources = commit.join(self._conn, self._epoch, held.cursor, batch, self._setup.tables, folds)
+        sources = commit.join(self._conn, self._epoch, held.cursor, batch, self._setup.tables, complete)
         held.syncing.update({source.table_name: source for source in sources})
         if batch.joined:
             self._state = None  # which sources follow the head is read again

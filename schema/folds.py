@@ -84,6 +84,15 @@ FOLDS = (
 RELATIONS = (*(fold.name for fold in FOLDS), "investments", "refunds", "certificate_transfers")
 
 
+def present(connection: Connection) -> list[Fold]:
+    """The ledger's kept relations that this database has, whatever the settings say."""
+    names = [fold.table.as_string(connection) for fold in FOLDS]
+    found = connection.execute(
+        "SELECT to_regclass(name) IS NOT NULL FROM unnest(%s::text[]) AS name", [names]
+    )
+    return [fold for fold, (exists,) in zip(FOLDS, found, strict=True) if exists]
+
+
 def touched(connection: Connection, fold: Fold, from_block: int, to_block: int | None = None) -> set[Key]:
     """The keys with an event in these blocks (without `to_block`: and all above). Before a rollback
     deletes the events, these are the keys to refresh after it."""

@@ -26,7 +26,8 @@ def engine(url: str) -> sa.Engine:
 
 
 def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
-    """Bring the database to the newest revision; with `platform_enabled`, the platform's branch too.
+    """Bring the database to the newest revision; with `platform_enabled`, the platform's branch too. When
+    that makes the ledger, whoever leads the database leads no longer: it would let it go stale.
 
     ConfigError: PostgreSQL is too old, the login user may not do it, or the database has the platform's
     ledger and nobody would keep it true.

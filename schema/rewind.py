@@ -31,11 +31,6 @@ def count_above(connection: Connection, number: int) -> dict[str, int]:
     return counts
 
 
-def kept_folds(connection: Connection) -> list[folds.Fold]:
-    """The ledger's relations that this database has, whatever the settings say now."""
-    return [fold for fold in folds.FOLDS if _has(connection, f"ledger.{fold.name}")]
-
-
 def to_block(
     connection: Connection, epoch: int, expected: store.Cursor, number: int, block: store.Block | None
 ) -> store.Cursor:
@@ -48,7 +43,7 @@ def to_block(
     new = _moved(expected, block)
     with connection.transaction():
         store.assert_epoch(connection, epoch)
-        kept = kept_folds(connection)
+        kept = folds.present(connection)
         keys = [folds.touched(connection, fold, number + 1) for fold in kept]
         removed = store.delete_above(connection, event_tables(connection), number)
         for fold, touched in zip(kept, keys, strict=True):
@@ -83,7 +78,7 @@ def everything(connection: Connection) -> dict[str, int]:
     with connection.transaction():
         connection.execute(_SQL["as_owner"])
         removed = {}
-        for fold in kept_folds(connection):
+        for fold in folds.present(connection):
             connection.execute(sql.SQL("DELETE FROM {}").format(fold.table))
         for table in event_tables(connection):
             gone = connection.execute(
@@ -93,8 +88,3 @@ def everything(connection: Connection) -> dict[str, int]:
                 removed[table] = gone
         connection.execute(_SQL["forget"])
     return removed
-
-
-def _has(connection: Connection, name: str) -> bool:
-    row = connection.execute(_SQL["has_table"], [name]).fetchone()
-    return row is not None and bool(row[0])

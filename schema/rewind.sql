@@ -8,9 +8,6 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 WHERE n.nspname = 'event' AND c.relkind = 'r' AND a.attname = 'block_number' AND NOT a.attisdropped
 ORDER BY c.relname;
 
--- name: has_table
-SELECT to_regclass(%s) IS NOT NULL;
-
 -- name: allow
 SELECT set_config('chainfirst.rewind', 'on', true);
 

@@ -10,7 +10,7 @@ from chainfirst.indexer import finality, wiring
 from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops.errors import ConfigError
-from chainfirst.schema import store
+from chainfirst.schema import migrate, store
 from chainfirst.tests.laws import world
 from chainfirst.tests.laws.conftest import Life
 
@@ -125,3 +125,34 @@ def test_children_are_not_left_behind_by_their_list(life: Life, new_database: Ne
                 store.drop_source(connection, table)
     index(life, connection, all_of_them)
     assert count(connection, "campaign_factory_campaign_created") == 5
+
+
+def test_an_indexer_without_the_ledger_leaves_one_that_is_there_alone(life: Life, new_database: New) -> None:
+    connection, configured = new_database(), world.contracts(life.address, 2)
+    client = Client(Endpoint(life.url))
+    world.drain(world.indexer(connection, client, configured, POLICY, platform=True))
+    before = world.contents(connection)
+    lived(life)
+    with pytest.raises(ConfigError, match=r"has the platform's ledger.*Set platform.enabled = true"):
+        index(life, connection, configured)
+    assert world.contents(connection) == before
+    world.drain(world.indexer(connection, client, configured, POLICY, platform=True))
+    assert len(world.contents(connection)["ledger.issuers"]) == 5
+
+
+def test_enabling_the_platform_ends_a_leader_that_keeps_no_ledger(life: Life, new_database: New) -> None:
+    """As an operator does it: the settings, `migrate`, and only then a restart of the daemon."""
+    connection, configured = new_database(), world.contracts(life.address, 2)
+    client = Client(Endpoint(life.url))
+    running = world.indexer(connection, client, configured, POLICY, platform=False)
+    lived(life)
+    world.drain(running)
+    migrate.migrate(migrate.engine(connection.info.dsn), platform_enabled=True)
+    before = world.contents(connection)
+    life.send("create", 3)
+    life.mine()
+    with pytest.raises(store.LeadershipLost):
+        world.drain(running)
+    assert world.contents(connection) == before
+    world.drain(world.indexer(connection, client, configured, POLICY, platform=True))
+    assert len(world.contents(connection)["ledger.issuers"]) == 8

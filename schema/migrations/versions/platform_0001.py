@@ -10,6 +10,8 @@ depends_on = "core_0001"
 
 
 def upgrade() -> None:
+    # a daemon that leads and keeps no ledger must not go on: started again, it reads its settings anew
+    op.execute("UPDATE chain.leader SET epoch = epoch + 1")
     migrate.run_file(op.get_bind(), "platform_0001.sql")
     for relation in folds.RELATIONS:
         migrate.run_file(op.get_bind(), f"{relation}.sql", folder="ledger")
