@@ -22,7 +22,7 @@ DYNAMIC = DynamicFee(
 )  # fmt: skip
 
 words = st.integers(0, 2**256 - 1) | st.integers(0, 300)
-common = {
+common: dict[str, st.SearchStrategy[Any]] = {
     "chain_id": st.integers(1, 2**31 - 1) | st.integers(1, transaction.LARGEST_CHAIN_ID),
     "nonce": st.integers(0, transaction.LARGEST_NONCE) | st.integers(0, 300),
     "gas": st.integers(0, transaction.LARGEST_GAS),
