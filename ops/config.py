@@ -12,7 +12,7 @@ from chainfirst.ops.settings import Problem, Rule
 
 PREFIX = "CHAINFIRST_"
 OTHER_VARIABLES = ("CHAINFIRST_CONFIG", "CHAINFIRST_DEMO_KEEP")  # read elsewhere; not settings
-
+DEFAULT_LANE = "default"
 
 Natural = Annotated[int, Rule(lambda n: n >= 0, "a whole number of 0 or more")]
 Positive = Annotated[int, Rule(lambda n: n >= 1, "a whole number of 1 or more")]
@@ -85,10 +85,63 @@ class Contract:
 
 
 @dataclass(frozen=True)
+class Lane:
+    """A key of its own for some kinds; where two lanes' patterns match, the kind's full name wins."""
+
+    signer: values.Signer
+    kinds: Annotated[tuple[values.KindPattern, ...], Rule(bool, "a list of one kind or more")]
+    password_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Fees:
+    """What a transaction may cost per gas; all in wei, whatever the chain calls it."""
+
+    tip_floor_wei: Natural = 0
+    tip_percentile: Annotated[int, Rule(lambda n: 0 <= n <= 100, "a percentile, 0 to 100")] = 50
+    fee_cap_wei: Positive = 500_000_000_000
+    base_fee_multiplier: Positive = 2
+
+
+@dataclass(frozen=True)
+class KindLimits:
+    """Limits on the amounts of a kind's intents; left out: none."""
+
+    max_amount: values.Amount | None = None
+    max_amount_a_day: values.Amount | None = None
+    approve_above: values.Amount | None = None
+
+
+@dataclass(frozen=True)
 class Writer:
-    """How transactions are signed; no signer: read only."""
+    """How intents become transactions; no signer: read only."""
 
     signer: values.Signer | None = None
+    password_file: Path | None = None
+    in_flight: Positive = 16
+    behind_blocks: Natural = 2
+    stuck_blocks: Positive = 3
+    stuck_seconds: Seconds = 60.0
+    gas_margin_percent: Natural = 25
+    gas_cap: Annotated[int, Rule(lambda n: n >= 21_000, "gas, 21000 or more")] | None = None
+    calls: tuple[str, ...] = ()
+    fees: Fees = Fees()
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    kinds: dict[str, KindLimits] = field(default_factory=dict)
+
+    @property
+    def every_lane(self) -> dict[str, Lane]:
+        """The lanes by their names, first the default one, which has the kinds that no other has."""
+        if self.signer is None:
+            return {}
+        return {DEFAULT_LANE: Lane(self.signer, (), self.password_file)} | self.lanes
+
+    def lane_of(self, kind: str) -> str | None:
+        """The name of the lane that signs a kind; None: read only."""
+        if self.signer is None:
+            return None
+        claims = {p.full: name for name, lane in self.lanes.items() for p in lane.kinds if p.matches(kind)}
+        return claims.get(kind) or next(iter(claims.values()), DEFAULT_LANE)
 
 
 @dataclass(frozen=True)

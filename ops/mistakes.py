@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainfirst.ops.settings import Problem
 
 if TYPE_CHECKING:
-    from chainfirst.ops.config import Config, Factory
+    from chainfirst.ops.config import Config, Factory, Writer
 
 
 def find(config: "Config", deployed: bool) -> Iterable[Problem]:
@@ -37,6 +37,29 @@ def find(config: "Config", deployed: bool) -> Iterable[Problem]:
     for key, contract in config.contracts.items():
         if contract.factory is not None:
             yield from _factory_mistakes(config, f"contracts.{key}.factory", contract.factory, entries.get)
+    yield from _lane_mistakes(config)
+    yield from _limit_mistakes(config.writer)
+    for index, call in enumerate(config.writer.calls):
+        yield from _call_mistakes(config, f"writer.calls[{index}]", call, entries.get)
+
+
+def kind_mistakes(writer: "Writer", amounts: Mapping[str, str | None]) -> Iterable[Problem]:
+    """What the settings say of kinds that there are not, and limits that limit nothing.
+
+    `amounts`: every kind, and what counts against its limits in words; None: nothing does.
+    """
+    known = ", ".join(sorted(amounts))
+    for name, lane in writer.lanes.items():
+        for index, pattern in enumerate(lane.kinds):
+            if not any(pattern.matches(kind) for kind in amounts):
+                place = f"writer.lanes.{name}.kinds[{index}]"
+                yield Problem(place, f'"{pattern}", which is no kind', known)
+    for kind in writer.kinds:
+        if kind not in amounts:
+            yield Problem(f"writer.kinds.{kind}", f'"{kind}", which is no kind', known)
+        elif amounts[kind] is None:
+            limited = ", ".join(sorted(each for each, amount in amounts.items() if amount is not None))
+            yield Problem(f"writer.kinds.{kind}", f'"{kind}", which has no amount', limited or "none has one")
 
 
 def _factory_mistakes(
@@ -60,6 +83,85 @@ def _factory_mistakes(
     if factory.parameter not in inputs:
         what = f"an address parameter: {', '.join(map(str, inputs)) or 'it has none'}"
         yield Problem(f"{place}.parameter", f'"{factory.parameter}"', what)
+
+
+def _lane_mistakes(config: "Config") -> Iterable[Problem]:
+    """Each kind has one lane and each key too; only a keystore has a password."""
+    writer = config.writer
+    if writer.signer is None and (writer.lanes or writer.password_file):
+        yield Problem("writer.signer", "nothing", "a signer, where lanes or password_file are set")
+    claims: dict[str, str] = {}
+    for name, lane in writer.lanes.items():
+        if name == "default" or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            what = 'lower-case letters, digits and _, a letter first, not "default"'
+            yield Problem(f"writer.lanes.{name}", f'the name "{name}"', what)
+        for index, pattern in enumerate(lane.kinds):
+            if claims.setdefault(pattern.full, name) != name:
+                found = f'"{pattern}", which the lane {claims[pattern.full]} has'
+                yield Problem(f"writer.lanes.{name}.kinds[{index}]", found, "a kind in one lane only")
+    keys = [("writer", writer.signer, writer.password_file)]
+    keys += [(f"writer.lanes.{name}", lane.signer, lane.password_file) for name, lane in writer.lanes.items()]
+    owners: dict[tuple[object, ...], str] = {}
+    for place, signer, password_file in keys:
+        if signer is None:
+            continue
+        if password_file is not None and signer.kind != "keystore":
+            yield Problem(f"{place}.password_file", f"a password for {signer}", "one for a keystore only")
+        target = config.path(Path(signer.target)).resolve() if signer.kind == "keystore" else signer.target
+        owner = owners.setdefault((signer.kind, target, signer.account), place)
+        if owner != place:
+            yield Problem(f"{place}.signer", f"{signer}, the same as {owner}.signer", "a key of its own")
+
+
+def _limit_mistakes(writer: "Writer") -> Iterable[Problem]:
+    if writer.fees.tip_floor_wei > writer.fees.fee_cap_wei:
+        cap = f"at most fee_cap_wei, {writer.fees.fee_cap_wei}"
+        yield Problem("writer.fees.tip_floor_wei", str(writer.fees.tip_floor_wei), cap)
+    for kind, limits in writer.kinds.items():
+        place = f"writer.kinds.{kind}"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", kind):
+            yield Problem(place, f'the kind "{kind}"', 'one kind by its name, such as "escrow.refund"')
+        a_day, most, above = limits.max_amount_a_day, limits.max_amount, limits.approve_above
+        if most and a_day and most.units > a_day.units:
+            yield Problem(f"{place}.max_amount", f'"{most}"', f'at most max_amount_a_day, "{a_day}"')
+        lowest = min((each.units for each in (most, a_day) if each), default=None)
+        if above and lowest is not None and above.units >= lowest:
+            yield Problem(f"{place}.approve_above", f'"{above}"', f'less than "{lowest}", the most amount')
+
+
+def _call_mistakes(
+    config: "Config", place: str, call: str, entries_of: Callable[[str], list[dict[str, Any]] | None]
+) -> Iterable[Problem]:
+    """contract.function, or contract.function(type,…) where the ABI has several of that name."""
+    contract, _, function = call.partition(".")
+    if contract not in config.contracts or not function:
+        known = ", ".join(config.contracts) or "none is configured"
+        yield Problem(place, f'"{call}"', f'"contract.function" of a configured contract: {known}')
+        return
+    entries = entries_of(contract)
+    if entries is None:
+        return
+    functions = {
+        f"{e.get('name')}({','.join(_type(i) for i in e.get('inputs', []))})"
+        for e in entries
+        if e.get("type") == "function"
+        and e.get("stateMutability") not in ("view", "pure")
+        and not e.get("constant")  # an old ABI's word for view
+    }
+    meant = [each for each in functions if function in (each, each.partition("(")[0])]
+    if len(meant) != 1:
+        found = f'"{call}", of which there are {len(meant)}' if meant else f'"{call}"'
+        near = sorted(meant) or sorted({each.partition("(")[0] for each in functions})
+        yield Problem(place, found, f"one of {contract}'s functions that change something: {', '.join(near)}")
+
+
+def _type(parameter: dict[str, Any]) -> str:
+    """An ABI parameter's canonical type."""
+    kind = str(parameter.get("type"))
+    if not kind.startswith("tuple"):
+        return kind
+    inner = ",".join(_type(each) for each in parameter.get("components", []))
+    return f"({inner}){kind.removeprefix('tuple')}"
 
 
 def _event_names(entries: list[dict[str, Any]]) -> list[str]:

@@ -231,7 +231,10 @@ def show(value: Any, hint: Any) -> str:
     if isinstance(value, FromEnvironment):
         return show(value.text, hint) + _origin(value)
     if _is_text(hint):
-        value = hint.masked(str(value))
+        masked = hint.masked(str(value))
+        if type(value) in (int, float):
+            return str(masked[:100])  # without quotes: it is no text, and that may be the mistake
+        value = masked
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list | tuple):

@@ -7,6 +7,8 @@ from typing import ClassVar
 from chainfirst.ops import settings
 
 SIGNERS = ("keystore", "env", "web3signer")
+_KEY = re.compile(r"(0x)?[0-9a-fA-F]{60,}")  # a private key in hex or decimal digits
+_VARIABLE = re.compile(r"(?!(0x)?[0-9a-fA-F]{60})[A-Za-z_][A-Za-z0-9_]*")
 
 
 class DatabaseUrl(settings.Text):
@@ -81,15 +83,26 @@ class Address(settings.Text):
 class Signer(settings.Text):
     """Where the writers' key is; the key itself is never in the settings."""
 
-    allowed: ClassVar[str] = '"keystore:FILE", "env:VARIABLE" or "web3signer:URL"'
+    allowed: ClassVar[str] = '"keystore:FILE", "env:VARIABLE", "web3signer:URL" or "web3signer:URL#0xADDRESS"'
 
     def __init__(self, full: str) -> None:
         kind, _, target = full.partition(":")
-        if kind not in SIGNERS or not target:
+        if kind not in SIGNERS or not target or _KEY.fullmatch(target):
             raise ValueError("something else")  # may be a key pasted in the wrong place: not shown
+        if kind == "env" and not _VARIABLE.fullmatch(target):
+            raise ValueError("something that is no variable's name")
+        if kind == "env" and target.startswith("CHAINFIRST_"):
+            raise ValueError(f'"{full}", a variable that would be read as a setting')
         if kind == "web3signer":
-            _check_url(target, ("http", "https"), f'"{self.masked(full)}"')
+            url, found, account = target.partition("#")
+            _check_url(url, ("http", "https"), f'"{self.masked(full)}"')
+            if found and not re.fullmatch(r"0x[0-9a-fA-F]{40}", account):
+                raise ValueError("a URL with something else than an address after #")
+            self.account = Address(account).lower if found else None
         super().__init__(full)
+
+    account: str | None = None
+    """The address, lower-case 0x, that a URL names."""
 
     @property
     def kind(self) -> str:
@@ -99,13 +112,53 @@ class Signer(settings.Text):
     @property
     def target(self) -> str:
         """The file, variable or URL."""
-        return self.full.partition(":")[2]
+        target = self.full.partition(":")[2]
+        return target.partition("#")[0] if self.kind == "web3signer" else target
 
     @staticmethod
     def masked(text: str) -> str:
-        """Without what a URL may hide."""
+        """Without what a URL may hide, and without what may be a key."""
         kind, _, target = text.partition(":")
-        return f"{kind}:{Endpoint.masked(target)}" if kind in SIGNERS else "…"
+        if kind not in SIGNERS:
+            return "…"
+        if _KEY.fullmatch(target) or (kind == "env" and not _VARIABLE.fullmatch(target)):
+            return f"{kind}:…"
+        if kind != "web3signer":
+            return text
+        url, found, account = target.partition("#")
+        shown = account if re.fullmatch(r"0x[0-9a-fA-F]{40}", account) else "…"
+        return f"{kind}:{Endpoint.masked(url)}" + (f"#{shown}" if found else "")
+
+
+class KindPattern(settings.Text):
+    """Kinds of intents: one by its name, or all of a domain."""
+
+    allowed: ClassVar[str] = 'a kind such as "certificate.mint", or all of a domain: "certificate.*"'
+
+    def __init__(self, full: str) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)", full):
+            raise ValueError(settings.show(full, str))
+        super().__init__(full)
+
+    def matches(self, kind: str) -> bool:
+        """Whether it is the kind, or the kind's domain."""
+        return self.full in (kind, f"{kind.partition('.')[0]}.*")
+
+
+class Amount(settings.Text):
+    """Token units (the token's smallest), as decimal digits: TOML's integers end at 64 bits."""
+
+    allowed: ClassVar[str] = 'token units as a text of decimal digits, such as "1000000"'
+
+    def __init__(self, full: str) -> None:
+        if not re.fullmatch(r"0|[1-9][0-9]{0,77}", full) or int(full) >= 2**256:
+            raise ValueError(settings.show(full, str))
+        super().__init__(full)
+
+    @property
+    def units(self) -> int:
+        """The number."""
+        return int(self.full)
 
 
 def _check_url(text: str, schemes: tuple[str, ...], shown: str, host_needed: bool = True) -> None:
