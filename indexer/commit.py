@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from chainfirst.indexer.router import Rows
+from chainfirst.indexer.settler import Inclusion, Settler, Settling
 from chainfirst.indexer.structs import BlockRef, Log, place
 from chainfirst.schema import folds, layout, store
 from chainfirst.schema.store import Cursor
@@ -33,6 +34,7 @@ class Batch:
     final: BlockRef | None
     replaces: bool = False
     durable: bool = True
+    inclusions: Sequence[Inclusion] = ()
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,10 @@ def apply(
     batch: Batch,
     tables: Tables,
     kept: Sequence[folds.Fold] = (),
+    settler: Settler | None = None,
 ) -> Cursor:
-    """Write a batch in one transaction and return the new cursor; `kept` folds are refreshed in it.
+    """Write a batch in one transaction and return the new cursor; `kept` folds are refreshed in it, and
+    `settler` settles what is open.
 
     FatalError when another daemon leads; ResetError when the cursor is not the expected one.
     """
@@ -82,6 +86,11 @@ def apply(
             folds.refresh(conn, fold, touched)
         kind: store.ChangeKind = "rollback" if batch.replaces else "add"
         final = -1 if batch.final is None else batch.final.number
+        if settler is not None:
+            settled = Settling(
+                batch.first, tip.number, new.final_number, batch.rows.lines, batch.inclusions, batch.replaces
+            )
+            settler.settle(conn, settled)
         kept_blocks = [_block(ref) for ref in batch.blocks if ref.number >= final]
         # a shorter chain takes away more blocks than it brings
         last = max(tip.number, expected.indexed_number or 0) if batch.replaces else tip.number
@@ -97,6 +106,7 @@ def join(
     batch: Joining,
     tables: Tables,
     complete: Sequence[folds.Fold] = (),
+    settler: Settler | None = None,
 ) -> list[store.Source]:
     """Write rows of sources that catch up, in one transaction; the cursor must be `expected` and stays.
     Returns the sources as they are then.
@@ -113,6 +123,9 @@ def join(
             for source in batch.sources
         ]
         folds.rebuild(conn, complete)
+        if batch.joined and settler is not None:
+            joined = [source.table_name for source in batch.sources]
+            settler.settle(conn, Settling(0, batch.last, expected.final_number, joined))
         if batch.joined:
             store.record_change(conn, "join", batch.first, batch.last, _added(batch.rows), {})
         elif batch.rows.lines or batch.rows.undecoded:
@@ -120,7 +133,9 @@ def join(
     return moved_on
 
 
-def finalize(conn: Connection, epoch: int, expected: Cursor, final: BlockRef | None) -> Cursor:
+def finalize(
+    conn: Connection, epoch: int, expected: Cursor, final: BlockRef | None, settler: Settler | None = None
+) -> Cursor:
     """Move only the final block (None: leave it) and drop a suspicion, in one transaction; as `apply`."""
     new = dataclasses.replace(expected, reorg_suspected=None)
     if final is not None:
@@ -129,6 +144,8 @@ def finalize(conn: Connection, epoch: int, expected: Cursor, final: BlockRef | N
         store.lead_cursor(conn, epoch, expected, new)
         if final is not None:
             store.prune_blocks(conn, final.number)
+            if settler is not None and new.indexed_number is not None:
+                settler.settle(conn, Settling(final.number, new.indexed_number, final.number))
     return new
 
 

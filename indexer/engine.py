@@ -30,6 +30,7 @@ from chainfirst.indexer.rpc import quantity
 from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.scope import Reader as Reader
 from chainfirst.indexer.scope import Scope, block_logs, next_range
+from chainfirst.indexer.settler import Settler
 from chainfirst.indexer.structs import BlockRef, Header, Log
 from chainfirst.ops.errors import ConfigError, TransientError
 from chainfirst.schema import folds
@@ -74,10 +75,13 @@ class Indexer:
         ranges: window.Window,
         *,
         ahead: int = 4,
+        settler: Settler | None = None,
         observer: observe.Observer = observe.Silent(),  # noqa: B008
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`ranges`: where the adaptive window starts; `ahead`: how many ranges are fetched at once."""
+        """`ranges`: where the adaptive window starts; `ahead`: how many ranges are fetched at once;
+        `settler`: settles intents by what is indexed; None: there are none."""
+        self._settler = settler
         self._second: fetch.SecondReader | None = None
         self._observer, self._clock = observer, clock
         self._started, self._seen = 0.0, 0  # when this step began, the node's head
@@ -204,7 +208,14 @@ class Indexer:
             self._ranges.forget()
             held.forget_above(held.tip.number)
             return False
-        batch = Batch(found.range.first, [found.range.tip], taken.rows, found.range.tip, durable=False)
+        mined = (
+            []
+            if self._settler is None
+            else self._settler.look_range(self._conn, self._reader, found.range.first, found.range.last)
+        )
+        batch = Batch(
+            found.range.first, [found.range.tip], taken.rows, found.range.tip, durable=False, inclusions=mined
+        )
         self._write(held, batch, "backfill")
         return True
 
@@ -227,7 +238,9 @@ class Indexer:
             complete = join.completed(self._setup.folds, held.syncing, group.tables)
         else:
             return False
-        sources = commit.join(self._conn, self._epoch, held.cursor, batch, self._setup.tables, complete)
+        sources = commit.join(
+            self._conn, self._epoch, held.cursor, batch, self._setup.tables, complete, self._settler
+        )
         held.syncing.update({source.table_name: source for source in sources})
         if batch.joined:
             self._state = None  # which sources follow the head is read again
@@ -250,6 +263,7 @@ class Indexer:
                 held.forget_above(first - 1)
             logs = [log for header in fresh for log in self._block_logs(header)]
             rows = self._rows(logs)
+            mined = [] if self._settler is None else self._settler.look(self._conn, self._reader, fresh)
         except TransientError as error:
             # The old rows stay until their replacement is complete, but readers are told.
             if claimed[0].parent_hash != held.cursor.indexed_hash and held.cursor.indexed_hash is not None:
@@ -258,7 +272,7 @@ class Indexer:
         kept = [*held.blocks, *outcome.blocks]
         replaces = isinstance(outcome, chain.Replaces)
         newest = finality.final_block(kept, final, tagged, held.cursor.final_number)
-        batch = Batch(first, outcome.blocks, rows, newest, replaces)
+        batch = Batch(first, outcome.blocks, rows, newest, replaces, inclusions=mined)
         self._write(held, batch, "follow")
         if isinstance(outcome, chain.Replaces):
             self._observer.reorganised(len(outcome.removed))
@@ -296,7 +310,7 @@ class Indexer:
         newest = finality.final_block(held.blocks, final, tagged, held.cursor.final_number)
         if newest == held.final and held.cursor.reorg_suspected is None:
             return Progress.IDLE
-        held.cursor = commit.finalize(self._conn, self._epoch, held.cursor, newest)
+        held.cursor = commit.finalize(self._conn, self._epoch, held.cursor, newest, self._settler)
         if newest is not None:
             held.keep_from(newest.number)
         return Progress.ADVANCED
@@ -315,7 +329,7 @@ class Indexer:
 
     def _write(self, held: state.State, batch: Batch, mode: observe.Mode) -> None:
         held.cursor = commit.apply(
-            self._conn, self._epoch, held.cursor, batch, self._setup.tables, self._folds
+            self._conn, self._epoch, held.cursor, batch, self._setup.tables, self._folds, self._settler
         )
         held.blocks = [*held.blocks, *batch.blocks]
         if batch.final is not None:

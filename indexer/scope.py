@@ -9,7 +9,7 @@ from chainfirst.indexer.announce import Announcer
 from chainfirst.indexer.router import Router, Rows
 from chainfirst.indexer.rpc import errors, quantity
 from chainfirst.indexer.rpc.validate import LogFilter
-from chainfirst.indexer.structs import BlockRef, Header, Log, place
+from chainfirst.indexer.structs import BlockRef, Header, Log, Receipt, place
 from chainfirst.ops.errors import TransientError
 
 
@@ -21,6 +21,9 @@ class Reader(prefetch.Reader, Protocol):
 
     def headers_by_number(self, numbers: Sequence[int]) -> list[Header]:
         """The headers in the order asked."""
+
+    def transaction_receipt(self, transaction_hash: str) -> Receipt | None:
+        """What became of a transaction; None: no block holds it."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,16 @@ class Header(msgspec.Struct, rename="camel", frozen=True, gc=False):
     transactions: list[str] = []
 
 
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """What became of a transaction. `gas_price_wei` is missing where the node has no effectiveGasPrice."""
+
+    block_number: int
+    block_hash: str
+    ok: bool
+    gas_used: int
+    gas_price_wei: int | None
+
+
 class BlockRef(msgspec.Struct, frozen=True, gc=False):
     """A block as chainfirst remembers it: enough to link it and to roll it back. `time`: Unix seconds."""
 

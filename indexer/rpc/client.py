@@ -3,14 +3,24 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from chainfirst.indexer import receipts
 from chainfirst.indexer.rpc import errors, http, quantity, validate
 from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.indexer.rpc.validate import LogFilter as LogFilter
-from chainfirst.indexer.structs import Header, Log
+from chainfirst.indexer.structs import Header, Log, Receipt
 
 HEADERS_IN_A_BATCH = 50
 LARGEST_RANGE_BYTES = 24 << 20  # several are in memory at once, some times as large as structs
+
+
+class _Receipt(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    transaction_hash: str
+    block_number: str | int
+    block_hash: str
+    gas_used: str | int
+    status: str | int | None = None
+    effective_gas_price: str | int | None = None
 
 
 class Client:
@@ -100,6 +110,24 @@ class Client:
             if receipt.block_hash != block_hash:
                 raise self._bad(f"a receipt of block {receipt.block_hash[:80]}, asked for {block_hash}")
         return found
+
+    def transaction_receipt(self, transaction_hash: str) -> Receipt | None:
+        """What became of a transaction; None: no block of the node's chain holds it (yet)."""
+        found = self.endpoint.call_optional("eth_getTransactionReceipt", [transaction_hash], _Receipt)
+        if found is None:
+            return None
+        if found.transaction_hash.lower() != transaction_hash:
+            raise self._bad(f"the receipt of {found.transaction_hash[:80]}, asked for {transaction_hash}")
+        try:
+            return Receipt(
+                quantity.parse(found.block_number),
+                found.block_hash.lower(),
+                found.status is None or quantity.parse(found.status) == 1,
+                quantity.parse(found.gas_used),
+                None if found.effective_gas_price is None else quantity.parse(found.effective_gas_price),
+            )
+        except ValueError as error:
+            raise self._bad(str(error)) from error
 
     def _logs(self, wanted: LogFilter, where: dict[str, Any], **bounds: Any) -> tuple[list[Log], int]:
         if wanted.is_empty:
