@@ -147,7 +147,7 @@ CREATE TABLE intent.attempts (
     purpose text NOT NULL CONSTRAINT attempts_purpose_known CHECK (purpose IN ('call', 'cancel')),
     hash text NOT NULL UNIQUE CONSTRAINT attempts_hash_shape CHECK (hash ~ '^0x[0-9a-f]{64}$'),
     raw bytea,
-    gas bigint NOT NULL CONSTRAINT attempts_gas_valid CHECK (gas > 0),
+    gas bigint CONSTRAINT attempts_gas_valid CHECK (gas > 0),
     max_fee_wei numeric(78, 0) NOT NULL,
     priority_fee_wei numeric(78, 0),
     signed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -159,7 +159,8 @@ CREATE TABLE intent.attempts (
     answer_text text,
     CONSTRAINT attempts_fees_ordered CHECK (priority_fee_wei <= max_fee_wei),
     CONSTRAINT attempts_sent_whole CHECK (num_nulls(sent_at, last_sent_at, last_sent_block) IN (0, 3)),
-    CONSTRAINT attempts_adopted_was_sent CHECK (raw IS NOT NULL OR sent_at IS NOT NULL)
+    CONSTRAINT attempts_adopted_was_sent CHECK (raw IS NOT NULL OR sent_at IS NOT NULL),
+    CONSTRAINT attempts_own_gas_known CHECK (raw IS NULL OR gas IS NOT NULL)
 );
 CREATE INDEX attempts_transaction ON intent.attempts (transaction);
 COMMENT ON TABLE intent.attempts IS 'Which bytes were signed for a nonce; stored before they are sent';
@@ -168,7 +169,7 @@ COMMENT ON COLUMN intent.attempts.transaction IS 'Whose nonce it has';
 COMMENT ON COLUMN intent.attempts.purpose IS 'call: what the intent wants; cancel: nothing, to the signer itself, in its place';
 COMMENT ON COLUMN intent.attempts.hash IS 'The transaction''s hash';
 COMMENT ON COLUMN intent.attempts.raw IS 'The signed bytes; null: found on the chain, signed by this key elsewhere';
-COMMENT ON COLUMN intent.attempts.gas IS 'The gas limit';
+COMMENT ON COLUMN intent.attempts.gas IS 'The gas limit; null: found on the chain';
 COMMENT ON COLUMN intent.attempts.max_fee_wei IS 'The most that a unit of gas may cost; of a legacy transaction, what it costs';
 COMMENT ON COLUMN intent.attempts.priority_fee_wei IS 'Of which to the miner at most; null: a legacy transaction';
 COMMENT ON COLUMN intent.attempts.signed_at IS 'When it was signed';

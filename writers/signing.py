@@ -1,0 +1,244 @@
+"""From new intents to sent transactions: validate, simulate, estimate, sign, store, and only then send.
+
+A nonce is taken last, in the transaction that stores the signed bytes: what can be refused was refused
+before. The batch is small, and whatever happens between two steps is found again by the next round.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from chainfirst.indexer.rpc import errors as rpc_errors
+from chainfirst.ops import failpoint, log
+from chainfirst.writers import fees, settle, store
+from chainfirst.writers.answers import Class
+from chainfirst.writers.desk import Desk, KindLimits
+from chainfirst.writers.kinds import Call, Kind, Prepared
+from chainfirst.writers.limits import Decision
+from chainfirst.writers.payload import PayloadError
+from chainfirst.writers.reverts import Revert
+from chainfirst.writers.store import Candidate
+
+BATCH = 50
+DAY = timedelta(days=1)
+logger = log.get("lane")
+
+
+@dataclass
+class _Round:
+    """The verdicts on a round's candidates, written in one transaction. `wait`: reason, reverted, alert."""
+
+    prepared: dict[uuid.UUID, Prepared] = field(default_factory=dict)
+    rejected: dict[uuid.UUID, str] = field(default_factory=dict)
+    waiting: dict[uuid.UUID, tuple[str, bool, bool]] = field(default_factory=dict)
+    spent: dict[str, int] = field(default_factory=dict)
+
+
+def sign_new(desk: Desk, room: int, final: int | None) -> int:
+    """One batch of at most `room` new intents; how many were looked at. `final`: the last final block."""
+    wanted = store.candidates(
+        desk.conn,
+        signer=desk.signer.address,
+        kinds=desk.settings.own,
+        default=desk.settings.default,
+        head=desk.head,
+        now=desk.now,
+        limit=min(room, BATCH),
+    )
+    if not wanted:
+        return 0
+    failpoint.reach("sign.claimed")
+    by_id = {each.id: each for each in wanted}
+    round_ = _validate(desk, wanted)
+    going = _write_prepared(desk, by_id, round_)
+    ready = _simulate(desk, [by_id[intent] for intent in going], round_, final)
+    price: fees.Fees | None = None
+    if ready:
+        market = desk.market()
+        price = desk.wanted(market)
+        if not price.pays(market.base_fee_wei):
+            why = f"the base fee of {market.base_fee_wei} wei is above writer.fees.fee_cap_wei"
+            round_.waiting |= {intent: (why, False, True) for intent, _ in ready}
+            price = None
+    _write_verdicts(desk, by_id, round_)
+    if price is not None:
+        _sign_and_send(desk, by_id, ready, round_, price)
+    return len(wanted)
+
+
+def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
+    """Payloads, limits, and whether all that a kind needs is indexed; nothing is asked of the node."""
+    round_ = _Round()
+    book = desk.settings.book(desk.conn)
+    for each in wanted:
+        kind = desk.settings.kinds.get(each.kind)
+        if kind is None:
+            known = ", ".join(sorted(desk.settings.kinds))
+            round_.rejected[each.id] = f"there is no kind {each.kind}; there are: {known}"
+            continue
+        missing = store.incomplete(desk.conn, kind.tables)
+        if missing:
+            names = ", ".join(missing)
+            round_.waiting[each.id] = (f"these tables are not indexed to the head yet: {names}", False, False)
+            continue
+        try:
+            prepared = kind.read(each.payload, book)
+        except PayloadError as error:
+            round_.rejected[each.id] = str(error)
+            continue
+        if missing := store.incomplete(desk.conn, [prepared.expected.table]):
+            round_.waiting[each.id] = (f"event.{missing[0]} is not indexed to the head yet", False, False)
+            continue
+        _check_limits(desk, each, kind, prepared, round_)
+    return round_
+
+
+def _check_limits(desk: Desk, each: Candidate, kind: Kind[Any], prepared: Prepared, round_: _Round) -> None:
+    limits = desk.settings.limits.get(kind.name, KindLimits())
+    if limits.max_amount_a_day is not None and kind.name not in round_.spent:
+        since = desk.now - DAY
+        round_.spent[kind.name] = store.spent(desk.conn, desk.signer.address, kind.name, since)
+    spent = round_.spent.get(kind.name, 0)
+    verdict = limits.check(prepared.amount, spent, each.approved_at is not None)
+    if verdict.decision is Decision.REJECTED:
+        round_.rejected[each.id] = verdict.reason
+    elif verdict.decision is Decision.WAITS:
+        round_.waiting[each.id] = (verdict.reason, False, False)
+    else:
+        round_.prepared[each.id] = prepared
+        round_.spent[kind.name] = spent + (prepared.amount or 0)
+
+
+def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Round) -> list[uuid.UUID]:
+    """Note calls and events; those that are true already settle at once, the others go on."""
+    ids = list(round_.prepared)
+    if not ids:
+        return []
+    with desk.conn.transaction():
+        desk.assert_leads()
+        indexed, final = store.hold_cursor(desk.conn)
+        for intent in sorted(ids):
+            once = desk.settings.kinds[by_id[intent].kind].once
+            store.prepare(desk.conn, intent, desk.signer.address, round_.prepared[intent], once=once)
+        settle.already_true(desk.conn, ids, indexed, final)
+        unsettled = store.unsettled(desk.conn, ids)
+    return [intent for intent in ids if intent in unsettled]
+
+
+def _simulate(
+    desk: Desk, going: Sequence[Candidate], round_: _Round, final: int | None
+) -> list[tuple[uuid.UUID, int]]:
+    """Intents that would succeed now, each with its gas. A revert makes one wait, or ends it in the end.
+
+    An intent that waited since a block that is final now is tried at the final block first: one call a block.
+    """
+    sender, ready = desk.signer.address, []
+    decided = [each for each in going if _may_be_rejected(desk, each, final)]
+    for each, result in zip(decided, _calls(desk, decided, round_, final), strict=True):
+        if isinstance(result, Revert) and _waits(desk, each, result):
+            round_.waiting[each.id] = (result.text, True, True)
+        elif isinstance(result, Revert):
+            round_.rejected[each.id] = f"{result.text} (at the final block {final})"
+    trying = [each for each in going if each.id not in {**round_.rejected, **round_.waiting}]
+    for each, result in zip(trying, _calls(desk, trying, round_, None), strict=True):
+        if isinstance(result, Revert):
+            alert = _waits(desk, each, result)
+            round_.waiting[each.id] = (result.text, True, alert)
+        elif isinstance(result, rpc_errors.RpcError):
+            round_.waiting[each.id] = (f"the node can't simulate it: {result.text}", False, False)
+    trying = [each for each in trying if each.id not in round_.waiting]
+    calls = [(round_.prepared[each.id].call, sender) for each in trying]
+    for each, estimate in zip(trying, desk.node.estimates(calls), strict=True):
+        if isinstance(estimate, int):
+            if estimate > desk.gas_of(estimate) or estimate > (desk.settings.gas_cap or desk.gas_limit):
+                cap = desk.settings.gas_cap or desk.gas_limit
+                round_.waiting[each.id] = (f"it needs {estimate} gas, above the cap of {cap}", False, True)
+            else:
+                ready.append((each.id, desk.gas_of(estimate)))
+        elif isinstance(estimate, Revert):
+            round_.waiting[each.id] = (estimate.text, True, _waits(desk, each, estimate))
+        else:
+            round_.waiting[each.id] = (f"the node can't estimate it: {estimate.text}", False, False)
+    return ready
+
+
+def _calls(
+    desk: Desk, wanted: Sequence[Candidate], round_: _Round, block: int | None
+) -> list[bytes | Revert | rpc_errors.RpcError]:
+    calls = [(round_.prepared[each.id].call, desk.signer.address) for each in wanted]
+    return desk.node.calls(calls, "latest" if block is None else block) if calls else []
+
+
+def _may_be_rejected(desk: Desk, each: Candidate, final: int | None) -> bool:
+    """Whether the state that first refused it is final, and nothing of ours is under way that could change
+    it. One that waits without end (with an alert) is tried at the head alone."""
+    if each.waiting_block is None or final is None or final < each.waiting_block or each.alert:
+        return False
+    return not store.anything_in_flight(desk.conn)
+
+
+def _waits(desk: Desk, each: Candidate, revert: Revert) -> bool:
+    return revert.name in desk.settings.kinds[each.kind].waits_for
+
+
+def _write_verdicts(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Round) -> None:
+    if not round_.rejected and not round_.waiting:
+        return
+    with desk.conn.transaction():
+        desk.assert_leads()
+        for intent in sorted({*round_.rejected, *round_.waiting}):
+            if intent in round_.rejected:
+                store.reject(desk.conn, intent, round_.rejected[intent])
+                logger.warning("rejected", intent=str(intent), why=round_.rejected[intent])
+                continue
+            reason, reverted, alert = round_.waiting[intent]
+            store.wait(desk.conn, intent, reason, desk.head, reverted=reverted, alert=alert)
+            if reason != by_id[intent].waiting_reason:
+                logger.info("waits", intent=str(intent), why=reason, alert=alert)
+
+
+def _sign_and_send(
+    desk: Desk,
+    by_id: dict[uuid.UUID, Candidate],
+    ready: Sequence[tuple[uuid.UUID, int]],
+    round_: _Round,
+    price: fees.Fees,
+) -> None:
+    first = store.next_nonce(desk.conn, desk.signer.address)
+    signed = [
+        (intent, nonce, desk.sign("call", nonce, _call(round_, intent), gas, price))
+        for nonce, (intent, gas) in enumerate(ready, first)
+    ]
+    failpoint.reach("sign.signed")
+    numbers: list[int] = []
+    with desk.conn.transaction():
+        desk.conn.execute("SET LOCAL synchronous_commit = on")
+        desk.assert_leads()
+        ids = [intent for intent, _, _ in signed]
+        if store.lock_unsigned(desk.conn, ids, desk.now) != set(ids):
+            return  # one was cancelled meanwhile: its nonce would be missing. Nothing was sent; sign anew.
+        store.ready(desk.conn, ids)
+        for intent, nonce, attempt in signed:
+            transaction = store.take_nonce(desk.conn, desk.signer.address, nonce, intent)
+            numbers.append(store.add_attempt(desk.conn, transaction, attempt))
+        failpoint.reach("sign.before_commit")
+    failpoint.reach("sign.committed")
+    for number, (intent, nonce, attempt) in zip(numbers, signed, strict=True):
+        answer = desk.send(number, attempt.raw)
+        failpoint.reach("sign.sent")
+        logger.info(
+            "sent",
+            intent=str(intent),
+            kind=by_id[intent].kind,
+            nonce=nonce,
+            hash=attempt.hash,
+            answer=answer.cls.value,
+        )
+        if answer.cls is Class.UNKNOWN:
+            return  # the others are stored: they are sent when the node answers again
+
+
+def _call(round_: _Round, intent: uuid.UUID) -> Call:
+    return round_.prepared[intent].call

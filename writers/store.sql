@@ -1,0 +1,230 @@
+-- The statements of writers/store.py, by name.
+
+-- name: candidates
+SELECT i.id, i.kind, i.payload, i.submitted_at, i.waiting_reason, i.waiting_block, i.alert, i.approved_at
+FROM intent.intents i
+WHERE i.outcome IS NULL
+    AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
+    AND i.checked_block IS DISTINCT FROM %(head)s
+    AND i.cancel_requested_at IS NULL
+    AND (i.not_before IS NULL OR i.not_before <= %(now)s)
+    AND (i.expires_at IS NULL OR i.expires_at > %(now)s)
+    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
+    AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id)
+    AND NOT EXISTS (
+        SELECT FROM intent.pauses p
+        WHERE p.subject IN (%(signer)s, i.kind, '*', split_part(i.kind, '.', 1) || '.*')
+    )
+    AND (i.depends_on IS NULL OR 'confirmed' = (
+        SELECT p.outcome FROM intent.intents p WHERE p.key = i.depends_on ORDER BY p.generation DESC LIMIT 1
+    ))
+-- those that were tried before come after those that were not: they can't hold them up
+ORDER BY i.checked_block IS NOT NULL, i.priority DESC, i.id
+LIMIT %(limit)s;
+
+-- name: expire
+UPDATE intent.intents i SET outcome = 'expired', error = 'it expired before it was signed', ended_at = clock_timestamp(),
+    waiting_reason = NULL, waiting_since = NULL
+WHERE i.outcome IS NULL AND i.expires_at <= %(now)s
+    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
+    AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id);
+
+-- name: hold_cursor
+SELECT indexed_number, final_number FROM chain.cursor FOR SHARE;
+
+-- name: prepare
+UPDATE intent.intents SET
+    signer = %(signer)s, call_to = %(to)s, call_data = %(data)s, call_value = %(value)s, amount = %(amount)s,
+    once = %(once)s, event_table = %(table)s, key_column = %(key_column)s, key_value = %(key)s,
+    event_match = %(match)s, event_equal = %(equal)s, event_at_most = %(at_most)s
+WHERE id = %(id)s AND outcome IS NULL;
+
+-- name: unsettled
+SELECT i.id FROM intent.intents i
+WHERE i.id = ANY (%s) AND i.outcome IS NULL AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id);
+
+-- name: wait
+UPDATE intent.intents SET
+    waiting_reason = %(reason)s,
+    waiting_since = CASE WHEN waiting_reason = %(reason)s THEN waiting_since ELSE clock_timestamp() END,
+    waiting_block = coalesce(CASE WHEN %(reverted)s THEN coalesce(waiting_block, %(head)s) END, waiting_block),
+    checked_block = %(head)s, alert = %(alert)s
+WHERE id = %(id)s AND outcome IS NULL
+    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = intents.id AND t.foreign_hash IS NULL);
+
+-- name: reject
+UPDATE intent.intents SET
+    outcome = 'rejected', error = %(error)s, ended_at = clock_timestamp(), waiting_reason = NULL, waiting_since = NULL,
+    alert = false
+WHERE id = %(id)s AND outcome IS NULL
+    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = intents.id AND t.foreign_hash IS NULL)
+    AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = intents.id);
+
+-- name: lock_unsigned
+SELECT i.id FROM intent.intents i
+WHERE i.id = ANY (%(ids)s) AND i.outcome IS NULL AND i.cancel_requested_at IS NULL
+    AND (i.expires_at IS NULL OR i.expires_at > %(now)s)
+    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
+ORDER BY i.id
+FOR UPDATE;
+
+-- name: take_nonce
+INSERT INTO intent.transactions (signer, nonce, intent) VALUES (%s, %s, %s) RETURNING id;
+
+-- name: ready
+UPDATE intent.intents SET waiting_reason = NULL, waiting_since = NULL, alert = false
+WHERE id = ANY (%s) AND waiting_reason IS NOT NULL;
+
+-- name: add_attempt
+INSERT INTO intent.attempts (transaction, purpose, hash, raw, gas, max_fee_wei, priority_fee_wei, signed_block,
+    signed_at)
+VALUES (%(transaction)s, %(purpose)s, %(hash)s, %(raw)s, %(gas)s, %(max_fee_wei)s, %(priority_fee_wei)s, %(head)s,
+    %(now)s)
+RETURNING id;
+
+-- name: lock_open
+SELECT t.id FROM intent.transactions t WHERE t.id = %s AND t.closed_block IS NULL AND t.foreign_hash IS NULL FOR UPDATE;
+
+-- name: sent
+UPDATE intent.attempts SET
+    sent_at = coalesce(sent_at, %(now)s), last_sent_at = %(now)s, last_sent_block = %(head)s,
+    answer = %(answer)s, answer_text = %(text)s
+WHERE id = %(attempt)s;
+
+-- name: open_transactions
+SELECT
+    t.id, t.nonce, t.intent, i.call_to, i.call_data, i.call_value, i.kind,
+    i.outcome IS NOT NULL OR i.cancel_requested_at IS NOT NULL OR i.expires_at <= %(now)s IS TRUE AS take_back,
+    a.id AS attempt, a.purpose, a.raw, a.hash, a.gas, a.max_fee_wei, a.priority_fee_wei, a.signed_block, a.signed_at,
+    a.last_sent_block, a.last_sent_at, a.answer, a.included, a.refused
+FROM intent.transactions t
+JOIN intent.intents i ON i.id = t.intent
+JOIN LATERAL (
+    SELECT e.*, bool_or(n.attempt IS NOT NULL) OVER every AS included,
+        count(*) FILTER (WHERE e.answer IN ('gas', 'reverted')) OVER every AS refused
+    FROM intent.attempts e LEFT JOIN intent.inclusions n ON n.attempt = e.id
+    WHERE e.transaction = t.id AND e.raw IS NOT NULL
+    WINDOW every AS (PARTITION BY e.transaction)
+    ORDER BY e.id DESC LIMIT 1
+) a ON true
+WHERE t.signer = %(signer)s AND t.closed_block IS NULL AND t.foreign_hash IS NULL
+ORDER BY t.nonce;
+
+-- name: count_open
+SELECT count(*) FROM intent.transactions WHERE signer = %s AND closed_block IS NULL AND foreign_hash IS NULL;
+
+-- name: anything_in_flight
+SELECT EXISTS (SELECT FROM intent.transactions WHERE closed_block IS NULL AND foreign_hash IS NULL);
+
+-- name: next_nonce
+SELECT greatest(
+    l.explained_to, (SELECT max(nonce) + 1 FROM intent.transactions t WHERE t.signer = l.signer)
+) FROM intent.lanes l WHERE l.signer = %s;
+
+-- name: spent
+SELECT coalesce(sum(i.amount), 0)
+FROM intent.transactions t JOIN intent.intents i ON i.id = t.intent
+WHERE t.signer = %(signer)s AND t.created_at > %(since)s AND i.kind = %(kind)s
+    AND t.foreign_hash IS NULL AND i.outcome IS DISTINCT FROM 'failed' AND i.outcome IS DISTINCT FROM 'cancelled'
+    AND i.outcome IS DISTINCT FROM 'expired';
+
+-- name: incomplete
+SELECT w.name FROM unnest(%s::text[]) AS w (name)
+WHERE NOT EXISTS (SELECT FROM chain.sources s WHERE s.table_name = w.name AND s.joined)
+ORDER BY w.name;
+
+-- name: any_open
+SELECT EXISTS (SELECT FROM intent.intents WHERE outcome IS NULL);
+
+-- name: lane
+SELECT signer, name, first_nonce, explained_to, blocked_reason, blocked_nonce, blocked_hash, alert, balance_wei
+FROM intent.lanes WHERE signer = %s;
+
+-- name: open_lane
+INSERT INTO intent.lanes (signer, name) VALUES (%(signer)s, %(name)s)
+ON CONFLICT (signer) DO UPDATE SET name = excluded.name, updated_at = clock_timestamp()
+WHERE lanes.name <> excluded.name;
+
+-- name: begin_lane
+UPDATE intent.lanes SET first_nonce = %(nonce)s, explained_to = %(nonce)s, updated_at = clock_timestamp()
+WHERE signer = %(signer)s AND first_nonce IS NULL;
+
+-- name: block_lane
+UPDATE intent.lanes SET
+    blocked_reason = %(reason)s, blocked_nonce = %(nonce)s, blocked_hash = %(hash)s, updated_at = clock_timestamp()
+WHERE signer = %(signer)s;
+
+-- name: alert_lane
+UPDATE intent.lanes SET alert = %(alert)s, balance_wei = coalesce(%(balance_wei)s, balance_wei), updated_at = clock_timestamp()
+WHERE signer = %(signer)s
+    AND (alert IS DISTINCT FROM %(alert)s OR balance_wei IS DISTINCT FROM coalesce(%(balance_wei)s, balance_wei));
+
+-- name: explain_to
+UPDATE intent.lanes l SET explained_to = e.nonce, updated_at = clock_timestamp()
+FROM (
+    SELECT coalesce(min(n.nonce), %(used)s) AS nonce
+    FROM generate_series((SELECT explained_to FROM intent.lanes WHERE signer = %(signer)s), %(used)s - 1) AS n (nonce)
+    WHERE NOT EXISTS (
+        SELECT FROM intent.transactions t
+        WHERE t.signer = %(signer)s AND t.nonce = n.nonce AND t.closed_block IS NOT NULL
+    )
+) e
+WHERE l.signer = %(signer)s AND l.explained_to < e.nonce;
+
+-- name: unexplained
+SELECT n.nonce
+FROM generate_series((SELECT explained_to FROM intent.lanes WHERE signer = %(signer)s), %(used)s - 1) AS n (nonce)
+WHERE NOT EXISTS (
+    SELECT FROM intent.transactions t
+    LEFT JOIN intent.attempts a ON a.transaction = t.id
+    LEFT JOIN intent.inclusions i ON i.attempt = a.id
+    WHERE t.signer = %(signer)s AND t.nonce = n.nonce
+        AND (t.foreign_hash IS NOT NULL OR t.closed_block IS NOT NULL OR i.attempt IS NOT NULL)
+)
+ORDER BY n.nonce;
+
+-- name: own_attempt
+SELECT a.id FROM intent.attempts a WHERE a.hash = %s;
+
+-- name: equal_intents
+SELECT i.id, t.nonce
+FROM intent.intents i
+LEFT JOIN intent.transactions t ON t.intent = i.id AND t.foreign_hash IS NULL
+WHERE i.outcome IS NULL AND i.call_to = %(to)s AND i.call_data = %(data)s AND i.call_value = %(value)s;
+
+-- name: transaction_at
+SELECT id, intent FROM intent.transactions WHERE signer = %s AND nonce = %s FOR UPDATE;
+
+-- name: adopt_attempt
+INSERT INTO intent.attempts (transaction, purpose, hash, max_fee_wei, priority_fee_wei, signed_block, sent_at,
+    last_sent_at, last_sent_block, answer)
+VALUES (%(transaction)s, %(purpose)s, %(hash)s, %(max_fee_wei)s, %(priority_fee_wei)s, %(block)s,
+    clock_timestamp(), clock_timestamp(), %(block)s, 'found on the chain')
+RETURNING id;
+
+-- name: held_block
+SELECT hash FROM chain.blocks WHERE number = %s;
+
+-- name: accept_held
+UPDATE intent.transactions SET foreign_hash = %(hash)s, accepted_by = %(who)s, closed_block = %(block)s
+WHERE signer = %(signer)s AND nonce = %(nonce)s AND closed_block IS NULL;
+
+-- name: accept_unknown
+INSERT INTO intent.transactions (signer, nonce, foreign_hash, accepted_by, closed_block)
+VALUES (%(signer)s, %(nonce)s, %(hash)s, %(who)s, %(block)s);
+
+-- name: reverted_without_reason
+SELECT i.id, i.call_to, i.call_data, i.call_value, i.ended_block
+FROM intent.intents i
+WHERE i.signer = %s AND i.outcome = 'failed' AND i.error = 'reverted' AND i.ended_at > clock_timestamp() - interval '1 hour';
+
+-- name: explain_failure
+UPDATE intent.intents SET error = %(error)s WHERE id = %(id)s AND outcome = 'failed' AND error = 'reverted';
+
+-- name: included_block
+SELECT n.block_number
+FROM intent.transactions t
+JOIN intent.attempts a ON a.transaction = t.id
+JOIN intent.inclusions n ON n.attempt = a.id
+WHERE t.signer = %s AND t.nonce < %s
+ORDER BY t.nonce DESC LIMIT 1;
