@@ -104,7 +104,7 @@ class Decoder:
     def of_data(self, data: bytes) -> Revert:
         """Of the bytes alone."""
         data = data[:LARGEST_DATA]
-        selector, source = data[:4], abi_read.Source(data[4:])
+        selector = data[:4]
         if len(data) < 4:
             text = f"reverted with 0x{data.hex()}" if data else "reverted without a reason"
             return Revert(data, "", {}, text)
@@ -114,9 +114,8 @@ class Decoder:
             return _panic(data, int.from_bytes(data[4:36]))
         for name, read in self._errors.get(selector, ()):
             try:
-                arguments = read(source, 0)
+                arguments = read(abi_read.Source(data[4:]), 0)
             except abi_read.Undecodable:
-                source = abi_read.Source(data[4:])
                 continue
             shown = ", ".join(f"{key}={value}" for key, value in arguments.items())
             return Revert(data, name, arguments, errors.clean(f"{name}({shown})"))

@@ -47,7 +47,6 @@ def test_null_is_not_missing(node: Any, endpoint: http.Endpoint) -> None:
     [
         ("<html><body>Welcome</body></html>", 200, Kind.BAD_ANSWER),
         ("", 200, Kind.BAD_ANSWER),
-        ('{"id":%ID%,"error":{"code":1,"data":' + "[" * 5000 + "]" * 5000 + "}}", 200, Kind.BAD_ANSWER),
         ('{"jsonrpc":"2.0","id":999999,"result":"0x1"}', 200, Kind.BAD_ANSWER),
         ('{"jsonrpc":"2.0","id":%ID%,"result":{"a":1}}', 200, Kind.BAD_ANSWER),
         ("error code: 1015", 200, Kind.RATE_LIMIT),
@@ -84,6 +83,18 @@ def test_an_error_text_in_invalid_utf8(node: Any, endpoint: http.Endpoint) -> No
         endpoint.call("eth_chainId", [], str)
     assert caught.value.kind is Kind.BLOCK_UNKNOWN
     assert "\x00" not in str(caught.value)
+
+
+def test_an_answer_nested_without_end(node: Any, endpoint: http.Endpoint) -> None:
+    node.say('{"id":%ID%,"error":{"code":1,"data":' + "[" * 5000 + "]" * 5000 + "}}")
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)  # Python's own; web3 raises it for the whole process
+    try:
+        with pytest.raises(errors.RpcTransientError) as caught:
+            endpoint.call("eth_chainId", [], str)
+    finally:
+        sys.setrecursionlimit(before)
+    assert caught.value.kind is Kind.BAD_ANSWER
 
 
 def test_retry_after(node: Any, endpoint: http.Endpoint) -> None:
