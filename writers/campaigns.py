@@ -5,7 +5,7 @@ from typing import Annotated
 
 from chainfirst.ops.settings import Problem
 from chainfirst.writers import contract
-from chainfirst.writers.kinds import NO_ROLE, Book, Kind, Prepared, tables
+from chainfirst.writers.kinds import NO_ROLE, TOKEN_LACKS, Book, Kind, Prepared, tables
 from chainfirst.writers.payload import (
     Address,
     Amount,
@@ -138,7 +138,7 @@ KINDS = (
         "the funding goal",
     ),
     # An investment's id is taken once (InvestmentRecordedBefore, InvestmentExists). What was paid has to be
-    # recorded: it waits while the campaign (or the token) is paused and until the treasury is filled and has
+    # recorded: it waits while the campaign (or the token) is paused, and until the treasury is filled and has
     # approved the factory. Too late, goal reached, over the maximum: rejected, that money must go back.
     Kind(
         "campaign.record_investment",
@@ -146,7 +146,7 @@ KINDS = (
         True,
         tables(_RECORDED, "campaigns"),
         _record_investment,
-        NO_CAMPAIGN_ROLE | {"EnforcedPause", "ERC20InsufficientBalance", "ERC20InsufficientAllowance"},
+        NO_CAMPAIGN_ROLE | TOKEN_LACKS,
         "the amount that was paid",
     ),
     # A campaign ends once (WrongStatus). Its time comes by itself (NotOver); anybody may finalize. One that

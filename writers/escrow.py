@@ -1,15 +1,11 @@
 """The escrow: what a campaign that has ended pays out, to its issuer or back to its investors."""
 
 from chainfirst.writers import campaigns
-from chainfirst.writers.kinds import Book, Kind, Prepared, tables
+from chainfirst.writers.kinds import TOKEN_LACKS, Book, Kind, Prepared, tables
 from chainfirst.writers.payload import Address, Payload, Uuid
 
 _RELEASED = campaigns.ABI.event("FundsReleased")
 _REFUNDED = campaigns.ABI.event("InvestorRefunded")
-
-# The money is owed, whatever happens: a token that is paused, or an escrow that lacks tokens (reconcile says
-# so too), is waited for. Anybody may call both functions, so there is no role to wait for.
-_OWED = frozenset({"EnforcedPause", "ERC20InsufficientBalance"})
 
 
 class Release(Payload):
@@ -42,6 +38,8 @@ def _refund(want: Refund, book: Book) -> Prepared:
 
 
 KINDS = (
+    # The money is owed, whatever happens: a token that is paused, or an escrow that lacks tokens (reconcile
+    # says so too), is waited for. Anybody may call both functions, so there is no role to wait for.
     # Once in a campaign (AlreadyReleased); one that is not successful, or not yet finalized: rejected.
     Kind(
         "escrow.release",
@@ -49,7 +47,7 @@ KINDS = (
         True,
         tables(_RELEASED, "campaigns"),
         _release,
-        _OWED,
+        TOKEN_LACKS,
         "what was raised, the fee included",
     ),
     # Once for an investor of a campaign (AlreadyRefunded).
@@ -59,7 +57,7 @@ KINDS = (
         True,
         tables(_REFUNDED, "campaigns"),
         _refund,
-        _OWED,
+        TOKEN_LACKS,
         "what the investor put in",
     ),
 )

@@ -21,6 +21,21 @@ P = TypeVar("P", bound=payload.Payload)
 # What lacks is the signer's right, not the intent's: its owner grants it, or another key must sign. Each kind
 # whose function asks for a role waits for it, with an alert.
 NO_ROLE = frozenset({"AccessControlUnauthorizedAccount"})
+# The token is paused, or too little of it is there or approved: somebody unpauses, fills up, approves. In the
+# errors of OpenZeppelin 5, in the words of its older versions, and for a token that only returns false.
+TOKEN_LACKS = frozenset(
+    {
+        "EnforcedPause",
+        "ERC20InsufficientBalance",
+        "ERC20InsufficientAllowance",
+        "ERC20: transfer amount exceeds balance",
+        "ERC20: transfer amount exceeds allowance",
+        "ERC20: insufficient allowance",
+        "ERC20Pausable: token transfer while paused",
+        "Pausable: paused",
+        "SafeERC20FailedOperation",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +109,9 @@ class Kind(Generic[P]):
     """A kind of intent.
 
     `tables`: the event tables whose sources must be complete before it is prepared, because it settles by
-    them or looks things up in what is folded from them. `waits_for`: names of the errors that it waits for
-    without end, with an alert; any other revert rejects it in the end. `counts`: what counts against its
-    limits, in words; None: nothing does, and limits for it are a mistake.
+    them or looks things up in what is folded from them. `waits_for`: the errors, and messages of
+    Error(string), that it waits for without end, with an alert; any other revert rejects it in the end.
+    `counts`: what counts against its limits, in words; None: nothing, and limits for it are a mistake.
     """
 
     name: str
@@ -110,6 +125,10 @@ class Kind(Generic[P]):
     def read(self, data: object, book: Book) -> Prepared:
         """The payload (parsed JSON) as call and event. PayloadError: it is wrong; UnknownId: an id is."""
         return self.prepare(payload.read(self.payload, data), book)
+
+    def waits(self, error: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether it waits without end when its call reverts with this error (as reverts.Revert has it)."""
+        return error in self.waits_for or (error == "Error" and arguments.get("message") in self.waits_for)
 
 
 def tables(event: "Event", *relations: str) -> tuple[str, ...]:
