@@ -132,8 +132,8 @@ def _limit_mistakes(writer: "Writer") -> Iterable[Problem]:
 def _call_mistakes(
     config: "Config", place: str, call: str, entries_of: Callable[[str], list[dict[str, Any]] | None]
 ) -> Iterable[Problem]:
-    """contract.function, or contract.function(type,…) where the ABI has several of that name."""
-    contract, _, function = call.partition(".")
+    """contract.function, which is each of that name, or contract.function(type,…)."""
+    contract, _, function = call.replace(" ", "").partition(".")
     if contract not in config.contracts or not function:
         known = ", ".join(config.contracts) or "none is configured"
         yield Problem(place, f'"{call}"', f'"contract.function" of a configured contract: {known}')
@@ -148,11 +148,9 @@ def _call_mistakes(
         and e.get("stateMutability") not in ("view", "pure")
         and not e.get("constant")  # an old ABI's word for view
     }
-    meant = [each for each in functions if function in (each, each.partition("(")[0])]
-    if len(meant) != 1:
-        found = f'"{call}", of which there are {len(meant)}' if meant else f'"{call}"'
-        near = sorted(meant) or sorted({each.partition("(")[0] for each in functions})
-        yield Problem(place, found, f"one of {contract}'s functions that change something: {', '.join(near)}")
+    if not any(function in (each, each.partition("(")[0]) for each in functions):
+        names = ", ".join(sorted(functions)) or "none: its ABI has no such functions"
+        yield Problem(place, f'"{call}"', f"one of {contract}'s functions that change something: {names}")
 
 
 def _type(parameter: dict[str, Any]) -> str:

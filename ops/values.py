@@ -146,7 +146,7 @@ class KindPattern(settings.Text):
 
 
 class Amount(settings.Text):
-    """Token units (the token's smallest), as decimal digits: TOML's integers end at 64 bits."""
+    """Token units (the token's smallest), or the wei of contract.call, in decimal digits."""
 
     allowed: ClassVar[str] = 'token units as a text of decimal digits, such as "1000000"'
 

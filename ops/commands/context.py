@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import typer
-from chainfirst.ops import config, reach
+from chainfirst.ops import config, mistakes, reach, settings
 
 
 def config_path(context: typer.Context) -> Path:
@@ -14,8 +14,18 @@ def config_path(context: typer.Context) -> Path:
 
 
 def load_config(context: typer.Context) -> config.Config:
-    """The checked settings of --config and the environment."""
-    return config.load(config_path(context), os.environ)
+    """The checked settings of --config and the environment, the kinds of intents in them too."""
+    path = config_path(context)
+    found = config.load(path, os.environ)
+    if found.writer.lanes or found.writer.kinds:
+        from chainfirst.writers import catalogue, contract_call
+
+        platform = catalogue.PLATFORM if found.platform.enabled else ()
+        kinds = (*platform, contract_call.kind(found.writer.calls))
+        problems = list(mistakes.kind_mistakes(found.writer, {each.name: each.counts for each in kinds}))
+        if problems:
+            raise settings.SettingsError(str(path), problems)
+    return found
 
 
 def migrate(found: config.Config) -> None:

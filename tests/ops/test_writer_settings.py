@@ -259,29 +259,16 @@ max_amount = "5"
 
 def test_calls_are_functions_that_change_something(tmp_path: Path) -> None:
     token = '[contracts.token]\nabi = "abi.json"\naddress = "any"\n'
-    right = ["token.transfer", "token.transfer(address,uint256)", "token.put()", "token.put((uint8,())[2])"]
+    right = ["token.transfer", "token.transfer(address, uint256)", "token.put", "token.put((uint8,())[2])"]
     text = f"{WRITER}calls = {json.dumps(right)}\n{token}"
     assert load(tmp_path, text).writer.calls == tuple(right)
-    bad = [
-        "token",
-        "transfer",
-        "tokn.transfer",
-        "token.balanceOf",
-        "token.symbol",
-        "token.put",
-        "token.put(uint8)",
-    ]
-    known = "one of token's functions that change something: put, transfer"
+    bad = ["token", "transfer", "tokn.transfer", "token.balanceOf", "token.symbol", "token.put(uint8)"]
+    known = "put((uint8,())[2]), put(), transfer(address,uint256)"
     contract = 'allowed: "contract.function" of a configured contract: token'
+    function = f"allowed: one of token's functions that change something: {known}"
     assert wrong(tmp_path, f"{WRITER}calls = {json.dumps(bad)}\n{token}") == [
-        f'writer.calls[0]: found "token"; {contract}',
-        f'writer.calls[1]: found "transfer"; {contract}',
-        f'writer.calls[2]: found "tokn.transfer"; {contract}',
-        f'writer.calls[3]: found "token.balanceOf"; allowed: {known}',
-        f'writer.calls[4]: found "token.symbol"; allowed: {known}',
-        'writer.calls[5]: found "token.put", of which there are 2; '
-        "allowed: one of token's functions that change something: put((uint8,())[2]), put()",
-        f'writer.calls[6]: found "token.put(uint8)"; allowed: {known}',
+        f'writer.calls[{index}]: found "{call}"; {contract if index < 3 else function}'
+        for index, call in enumerate(bad)
     ]
 
 
@@ -355,6 +342,23 @@ kinds = ["certificate.*", "escrow.refund"]
     ])  # fmt: skip
 
 
+def test_every_command_knows_the_kinds(tmp_path: Path) -> None:
+    text = f"""{WRITER}[writer.kinds."escrow.refnd"]
+max_amount = "5"
+[writer.kinds."contract.call"]
+max_amount = "5"
+[writer.kinds."certificate.mint"]
+max_amount = "5"
+"""
+    (tmp_path / "config.toml").write_text(text)
+    done = check(tmp_path, "--offline")
+    assert done.returncode == 78
+    assert [line.split("; ")[0].strip() for line in done.stderr.splitlines()[1:]] == [
+        'writer.kinds.escrow.refnd: found "escrow.refnd", which is no kind',
+        'writer.kinds.certificate.mint: found "certificate.mint", which has no amount',
+    ]
+
+
 def test_config_check_opens_the_signers(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
     text = f"""[chain]
 chain_id = 31337
@@ -365,7 +369,7 @@ url = "{pg_url}"
 signer = "keystore:key.json"
 [writer.lanes.a]
 signer = "env:A_KEY"
-kinds = ["a.b"]
+kinds = ["escrow.refund"]
 """
     (tmp_path / "config.toml").write_text(text)
     account = Account.from_key(KEY).address.lower()

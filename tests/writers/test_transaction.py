@@ -167,6 +167,7 @@ BLOB_TYPE = b"\x03" + rlp.encode([b""] * 14)
         (spoilt(10, b""), "out of range"),
         (spoilt(10, b"\5"), "recover"),  # no point of the curve has this r
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bytes_that_this_module_does_not_make(raw: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
