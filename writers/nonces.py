@@ -86,7 +86,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             f"nonce {nonce} was used by {info.hash} in block {found.block_number} ({what}), none of ours. "
             f"Who else has this key? Then: chainfirst lanes accept {signer}"
         )
-        store.block_lane(desk.conn, signer, why, nonce, info.hash)
+        store.block_lane(desk.conn, signer, why, nonce, info.hash, found.block_number)
     logger.error("foreign_nonce", nonce=nonce, hash=info.hash, block=found.block_number, to=info.to)
     return why
 

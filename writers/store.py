@@ -285,10 +285,16 @@ def any_open(conn: Connection) -> bool:
 
 
 def block_lane(
-    conn: Connection, signer: str, reason: str | None, nonce: int | None = None, hash_: str | None = None
+    conn: Connection,
+    signer: str,
+    reason: str,
+    nonce: int | None = None,
+    hash_: str | None = None,
+    block: int | None = None,
 ) -> None:
-    """Stop the lane until somebody decides; None: go on."""
-    conn.execute(_SQL["block_lane"], {"signer": signer, "reason": reason, "nonce": nonce, "hash": hash_})
+    """Stop the lane until somebody decides (operate.accept); `block`: the final one that holds `hash_`."""
+    values = {"signer": signer, "reason": reason, "nonce": nonce, "hash": hash_, "block": block}
+    conn.execute(_SQL["block_lane"], values)
 
 
 def alert_lane(conn: Connection, signer: str, alert: str | None, balance_wei: int | None = None) -> None:

@@ -146,12 +146,15 @@ ON CONFLICT (signer) DO UPDATE SET name = excluded.name, updated_at = clock_time
 WHERE lanes.name <> excluded.name;
 
 -- name: begin_lane
-UPDATE intent.lanes SET first_nonce = %(nonce)s, explained_to = %(nonce)s, updated_at = clock_timestamp()
+UPDATE intent.lanes SET
+    first_nonce = %(nonce)s, explained_to = %(nonce)s, blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL,
+    blocked_block = NULL, updated_at = clock_timestamp()
 WHERE signer = %(signer)s AND first_nonce IS NULL;
 
 -- name: block_lane
 UPDATE intent.lanes SET
-    blocked_reason = %(reason)s, blocked_nonce = %(nonce)s, blocked_hash = %(hash)s, updated_at = clock_timestamp()
+    blocked_reason = %(reason)s, blocked_nonce = %(nonce)s, blocked_hash = %(hash)s, blocked_block = %(block)s,
+    updated_at = clock_timestamp()
 WHERE signer = %(signer)s;
 
 -- name: alert_lane

@@ -226,11 +226,19 @@ CREATE TABLE intent.lanes (
     blocked_reason text,
     blocked_nonce bigint,
     blocked_hash text,
+    blocked_block bigint,
+    accepted_by text,
+    accepted_at timestamptz,
     alert text,
     balance_wei numeric(78, 0),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT lanes_explained_whole CHECK ((first_nonce IS NULL) = (explained_to IS NULL)),
-    CONSTRAINT lanes_explained_valid CHECK (explained_to >= first_nonce)
+    CONSTRAINT lanes_explained_valid CHECK (explained_to >= first_nonce),
+    CONSTRAINT lanes_blocked_whole CHECK (
+        (blocked_hash IS NULL) = (blocked_block IS NULL) AND (blocked_nonce IS NOT NULL OR blocked_hash IS NULL)
+        AND (blocked_reason IS NOT NULL OR blocked_nonce IS NULL)
+    ),
+    CONSTRAINT lanes_accepted_whole CHECK ((accepted_by IS NULL) = (accepted_at IS NULL))
 );
 COMMENT ON TABLE intent.lanes IS 'The keys that sign, one lane each';
 COMMENT ON COLUMN intent.lanes.signer IS 'The key''s address';
@@ -238,8 +246,11 @@ COMMENT ON COLUMN intent.lanes.name IS 'The lane''s name in the settings';
 COMMENT ON COLUMN intent.lanes.first_nonce IS 'The first nonce that is this database''s; null: not known yet';
 COMMENT ON COLUMN intent.lanes.explained_to IS 'All nonces below this one are used up by final blocks, and it is known by what';
 COMMENT ON COLUMN intent.lanes.blocked_reason IS 'Why it signs nothing until somebody decides (chainfirst lanes accept); null: it isn''t blocked';
-COMMENT ON COLUMN intent.lanes.blocked_nonce IS 'The nonce that somebody else used';
+COMMENT ON COLUMN intent.lanes.blocked_nonce IS 'The nonce that somebody else used; without a hash: the one that the lane would begin at';
 COMMENT ON COLUMN intent.lanes.blocked_hash IS 'The transaction that used it';
+COMMENT ON COLUMN intent.lanes.blocked_block IS 'The final block that holds it';
+COMMENT ON COLUMN intent.lanes.accepted_by IS 'Who last decided that it goes on; null: nobody had to';
+COMMENT ON COLUMN intent.lanes.accepted_at IS 'When';
 COMMENT ON COLUMN intent.lanes.alert IS 'What somebody must see to while it goes on: no funds, fees at their cap; null: nothing';
 COMMENT ON COLUMN intent.lanes.balance_wei IS 'The key''s balance when it was last asked';
 COMMENT ON COLUMN intent.lanes.updated_at IS 'When this row last changed';
