@@ -15,6 +15,9 @@ from chainfirst.writers.signers import Signer
 
 Connection = psycopg.Connection[Any]
 TRANSFER_GAS = 21_000  # Yellow Paper appendix G: a transfer without data
+STATE_GAS = 2 * 22_100
+"""What those before it in the same block may add to an estimate: two slots that it then fills anew instead of
+finding them filled (EIP-2929). What isn't used costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class Settings:
     gas_margin_percent: int = 25
     gas_cap: int | None = None
     tip_percentile: int = 50
-    fees: fees.Limits = field(default_factory=fees.Limits)
+    fee_limits: fees.Limits = field(default_factory=fees.Limits)
     patience: plan.Patience = field(default_factory=plan.Patience)
-    limits: Mapping[str, KindLimits] = field(default_factory=dict)
+    kind_limits: Mapping[str, KindLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Desk:
 
     def wanted(self, market: fees.Market) -> fees.Fees:
         """The fees of a transaction that is signed now."""
-        return fees.wanted(market, self.settings.fees)
+        return fees.wanted(market, self.settings.fee_limits)
 
     def sign(
         self, purpose: store.Purpose, nonce: int, call: Call, gas: int, price: fees.Fees
@@ -103,7 +106,7 @@ class Desk:
 
     def gas_of(self, estimate: int) -> int:
         """The gas limit for an estimate: with the margin, under the settings' cap and the block's limit."""
-        with_margin = estimate * (100 + self.settings.gas_margin_percent) // 100
+        with_margin = estimate * (100 + self.settings.gas_margin_percent) // 100 + STATE_GAS
         most = self.gas_limit if self.settings.gas_cap is None else min(self.gas_limit, self.settings.gas_cap)
         return max(estimate, min(with_margin, most))
 

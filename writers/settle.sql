@@ -104,11 +104,12 @@ UPDATE intent.intents i SET
     outcome = CASE
         WHEN due.purpose = 'call' THEN 'failed'
         WHEN i.cancel_requested_at IS NOT NULL THEN 'cancelled'
-        WHEN i.expires_at <= clock_timestamp() THEN 'expired'
+        -- what was given up for another reason says so (store.give_up)
+        WHEN i.error IS NULL THEN 'expired'
         ELSE 'failed'
     END,
     error = CASE
-        WHEN due.purpose = 'cancel' THEN coalesce(i.error, 'a transaction in its place was mined')
+        WHEN due.purpose = 'cancel' THEN coalesce(i.error, 'taken back: a transfer of nothing was mined in its place')
         WHEN due.ok THEN 'mined without its event'
         ELSE 'reverted'
     END,

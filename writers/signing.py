@@ -96,7 +96,7 @@ def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
 
 
 def _check_limits(desk: Desk, each: Candidate, kind: Kind[Any], prepared: Prepared, round_: _Round) -> None:
-    limits = desk.settings.limits.get(kind.name, KindLimits())
+    limits = desk.settings.kind_limits.get(kind.name, KindLimits())
     if limits.max_amount_a_day is not None and kind.name not in round_.spent:
         since = desk.now - DAY
         round_.spent[kind.name] = store.spent(desk.conn, desk.signer.address, kind.name, since)

@@ -1,15 +1,16 @@
 """The tables of the schema intent that lanes write, in small functions; the caller's transaction.
 
-Locks go in one order everywhere: leader, cursor, intents by id, transactions. Statements find their row in
+Locks go in one order everywhere: leader, cursor, transactions, intents by id. Statements find their row in
 the state that they expect, or nothing happens and the caller hears of it.
 """
 
 import dataclasses
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
 
 import psycopg
 from chainfirst.ops.errors import FatalError, ResetError
@@ -21,6 +22,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 Connection = psycopg.Connection[Any]
+T = TypeVar("T")
 Purpose = Literal["call", "cancel"]
 _SQL = queries.load("store.sql", "chainfirst.writers")
 
@@ -68,6 +70,7 @@ class Open:
     last_sent_block: int | None
     last_sent_at: datetime | None
     answer: str | None
+    answer_text: str | None
     included: bool
     refused: int
 
@@ -209,6 +212,11 @@ def add_attempt(conn: Connection, transaction: int, attempt: NewAttempt) -> int:
     return _id(conn.execute(_SQL["add_attempt"], values).fetchone())
 
 
+def give_up(conn: Connection, intent: uuid.UUID, error: str) -> None:
+    """Note why a signed intent is taken back although nobody asked for it."""
+    conn.execute(_SQL["give_up"], {"id": intent, "error": error})
+
+
 def lock_open(conn: Connection, transaction: int) -> bool:
     """Lock a transaction; False: a final block has used its nonce meanwhile."""
     return conn.execute(_SQL["lock_open"], [transaction]).fetchone() is not None
@@ -228,7 +236,7 @@ def sent(conn: Connection, attempt: int, answer: Answer, head: int, now: datetim
 
 def open_transactions(conn: Connection, signer: str, now: datetime) -> list[Open]:
     """The lane's open nonces, lowest first; not those of attempts that were only found on the chain."""
-    with conn.cursor(row_factory=class_row(Open)) as rows:
+    with conn.cursor(row_factory=_exact(Open)) as rows:
         return rows.execute(_SQL["open_transactions"], {"signer": signer, "now": now}).fetchall()
 
 
@@ -265,7 +273,7 @@ def open_lane(conn: Connection, signer: str, name: str) -> Lane:
 
 def lane(conn: Connection, signer: str) -> Lane:
     """The lane's row. FatalError: it has none."""
-    with conn.cursor(row_factory=class_row(Lane)) as rows:
+    with conn.cursor(row_factory=_exact(Lane)) as rows:
         found = rows.execute(_SQL["lane"], [signer]).fetchone()
     if found is None:
         raise FatalError(
@@ -364,12 +372,28 @@ def included_block(conn: Connection, signer: str, below_nonce: int) -> int | Non
 
 def reverted_without_reason(conn: Connection, signer: str) -> list[tuple[uuid.UUID, str, bytes, int, int]]:
     """Failed intents whose reason nobody asked for yet: id, to, data, value, block."""
-    return conn.execute(_SQL["reverted_without_reason"], [signer]).fetchall()
+    rows = conn.execute(_SQL["reverted_without_reason"], [signer]).fetchall()
+    return [(intent, to, data, int(value), block) for intent, to, data, value, block in rows]
 
 
 def explain_failure(conn: Connection, intent: uuid.UUID, error: str) -> None:
     """Say why it was reverted."""
     conn.execute(_SQL["explain_failure"], {"id": intent, "error": error})
+
+
+def _exact(kind: Callable[..., T]) -> Callable[[psycopg.Cursor[Any]], Callable[[Sequence[Any]], T]]:
+    """Rows as dataclasses, with integers where PostgreSQL's numeric makes Decimals."""
+
+    def of_cursor(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], T]:
+        names = [column.name for column in cursor.description or ()]
+
+        def of_row(row: Sequence[Any]) -> T:
+            values = (int(each) if isinstance(each, Decimal) else each for each in row)
+            return kind(**dict(zip(names, values, strict=True)))
+
+        return of_row
+
+    return of_cursor
 
 
 def _value(conn: Connection, statement: str, values: Any) -> Any:

@@ -82,6 +82,9 @@ VALUES (%(transaction)s, %(purpose)s, %(hash)s, %(raw)s, %(gas)s, %(max_fee_wei)
     %(now)s)
 RETURNING id;
 
+-- name: give_up
+UPDATE intent.intents SET error = %(error)s, alert = true WHERE id = %(id)s AND outcome IS NULL;
+
 -- name: lock_open
 SELECT t.id FROM intent.transactions t WHERE t.id = %s AND t.closed_block IS NULL AND t.foreign_hash IS NULL FOR UPDATE;
 
@@ -96,7 +99,7 @@ SELECT
     t.id, t.nonce, t.intent, i.call_to, i.call_data, i.call_value, i.kind,
     i.outcome IS NOT NULL OR i.cancel_requested_at IS NOT NULL OR i.expires_at <= %(now)s IS TRUE AS take_back,
     a.id AS attempt, a.purpose, a.raw, a.hash, a.gas, a.max_fee_wei, a.priority_fee_wei, a.signed_block, a.signed_at,
-    a.last_sent_block, a.last_sent_at, a.answer, a.included, a.refused
+    a.last_sent_block, a.last_sent_at, a.answer, a.answer_text, a.included, a.refused
 FROM intent.transactions t
 JOIN intent.intents i ON i.id = t.intent
 JOIN LATERAL (

@@ -62,7 +62,7 @@ def _sign_again(desk: Desk, tx: store.Open, do: Do, market: fees.Market, tended:
     elif do is Do.NEW_GAS and tx.last_sent_at is not None:
         price = desk.wanted(market)
     else:
-        price = fees.bump(previous, desk.wanted(market), desk.settings.fees)
+        price = fees.bump(previous, desk.wanted(market), desk.settings.fee_limits)
     if price is None:
         tended.alerts.append(
             f"nonce {tx.nonce}: {_why_no_price(do)} {previous.max_fee_wei} wei a gas; "
@@ -80,6 +80,10 @@ def _sign_again(desk: Desk, tx: store.Open, do: Do, market: fees.Market, tended:
         desk.assert_leads()
         if not store.lock_open(desk.conn, tx.id):
             return None
+        if do is Do.TAKE_BACK and not tx.take_back:
+            store.give_up(
+                desk.conn, tx.intent, f"no node takes its transaction: {tx.answer_text or tx.answer}"
+            )
         number = store.add_attempt(desk.conn, tx.id, attempt)
         failpoint.reach("bump.before_commit")
     failpoint.reach("bump.committed")
