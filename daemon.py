@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.structs import Header
     from chainfirst.indexer.wiring import Contract
-    from chainfirst.ops import jobs, session
+    from chainfirst.ops import jobs, running, session
     from chainfirst.ops.metrics import Metrics
+    from chainfirst.writers.answers import Class
+    from chainfirst.writers.wiring import Lanes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(config.app, name="config")
@@ -67,6 +69,7 @@ def run(
     _tune()
     found = context.load_config(context_)
     contracts = parts.contracts(found)
+    writers = _lanes(found, contracts)
     reach.check_database(found)
     urls = _checked_urls(found)
     context.migrate(found)
@@ -76,9 +79,12 @@ def run(
     numbers = metrics.Metrics()
     numbers.build.info({"version": importlib.metadata.version("chainfirst")})
     pool = Pool.from_urls(urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic)
-    leader = _leader(found, contracts, pool, numbers)
+    woken: list[Callable[[], None]] = []  # by each batch
+    leader = _leader(found, contracts, pool, numbers, woken)
     supervisor = running.Supervisor(numbers)
     loop = supervisor.add(leader)
+    if writers is not None:
+        woken += _write(found, writers, pool, leader, supervisor, numbers)
 
     def new_head(header: "Header") -> None:
         numbers.head_block.set(int(header.number, 16))
@@ -112,24 +118,67 @@ def _tune() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def _lanes(found: settings.Config, contracts: "list[Contract]") -> "Lanes | None":
+    """The lanes with their keys; None: read only. Before anything is asked of chain or database."""
+    if found.writer.signer is None:
+        return None
+    from chainfirst.writers import wiring
+
+    return wiring.build(found, contracts, os.environ)
+
+
+def _write(
+    found: settings.Config,
+    writers: "Lanes",
+    pool: "Pool",
+    leader: "session.Leader",
+    supervisor: "running.Supervisor",
+    numbers: "Metrics",
+) -> list[Callable[[], None]]:
+    """Lanes, rules and the listener as parts; what wakes them when a batch is there."""
+    from chainfirst.writers import part
+
+    def counts(lane: str) -> "Callable[[Class], None]":
+        return lambda answer: numbers.sends.labels(lane, answer.value).inc()
+
+    def connect(application: str) -> psycopg.Connection[Any]:
+        return _connect(found, application)
+
+    wakes = [
+        supervisor.add(part.LanePart(signer, lane, writers.decoder, pool, leader, connect, counts(name))).wake
+        for name, (signer, lane) in writers.lanes.items()
+    ]
+    supervisor.add(part.Listener(leader, connect, list(wakes)))
+    return wakes
+
+
+def _connect(found: settings.Config, application: str) -> psycopg.Connection[Any]:
+    from chainfirst.ops import session
+
+    connection = session.connect(reach.database_url(found), application)
+    connection.execute("SET ROLE chainfirst_daemon")
+    return connection
+
+
 def _leader(
-    found: settings.Config, contracts: "list[Contract]", pool: "Pool", numbers: "Metrics"
+    found: settings.Config,
+    contracts: "list[Contract]",
+    pool: "Pool",
+    numbers: "Metrics",
+    woken: list[Callable[[], None]],
 ) -> "session.Leader":
-    """The indexer as a part: its session, the leadership, and steps on one endpoint after the other."""
+    """The indexer as a part: its session, the leadership, and steps on one endpoint after the other.
+    `woken` are called after each step that did something."""
     from chainfirst.indexer import engine, window, wiring
     from chainfirst.ops import progress, session
     from chainfirst.schema import store
+    from chainfirst.writers import settle
 
     logger = log.get("indexer")
     observer = progress.Progress(numbers, logger)
     # before anything runs: what can't be indexed must not be found out at a takeover
     policy = wiring.policy(found.chain.finality)
     setup, layouts = wiring.build(contracts, policy, platform=found.platform.enabled)
-
-    def connect() -> psycopg.Connection[Any]:
-        connection = session.connect(reach.database_url(found))
-        connection.execute("SET ROLE chainfirst_daemon")
-        return connection
 
     def build(connection: psycopg.Connection[Any], epoch: int) -> Callable[[], float]:
         with pool.pinned() as client:
@@ -142,7 +191,9 @@ def _leader(
             cursor = store.open_cursor(connection, found.chain.chain_id, genesis.hash)
             wiring.register(connection, cursor, contracts, layouts)
         ranges = window.Window(*FIRST_RANGES)
-        indexer = engine.Indexer(connection, client, setup, epoch, ranges, observer=observer)
+        indexer = engine.Indexer(
+            connection, client, setup, epoch, ranges, settler=settle.Settler(), observer=observer
+        )
 
         def step() -> float:
             with pool.pinned() as client:
@@ -151,7 +202,11 @@ def _leader(
             for announcer in setup.announcers:
                 factory = announcer.source.decoder.layout.contract
                 numbers.children.labels(factory).set(len(announcer.children.since))
-            return POLL_SECONDS if did is engine.Progress.IDLE else 0.0
+            if did is engine.Progress.IDLE:
+                return POLL_SECONDS
+            for wake in woken:
+                wake()
+            return 0.0
 
         return step
 
@@ -161,7 +216,7 @@ def _leader(
             logger.info("leading", epoch=epoch)
 
     return session.Leader(
-        connect,
+        lambda: _connect(found, session.APPLICATION),
         build,
         on_session=lambda reachable: numbers.database_reachable.set(reachable),
         on_lead=lead,

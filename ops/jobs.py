@@ -20,6 +20,25 @@ FROM chain.sources WHERE to_regclass(format('event.%I', table_name)) IS NOT NULL
 """
 
 
+OPEN_STATUSES = ("pending", "waiting", "signed", "sent", "included")
+_OPEN_INTENTS = """
+SELECT s.status, count(*) FROM intent.intents i CROSS JOIN LATERAL intent.status_of(i.id) AS s (status)
+WHERE i.outcome IS NULL GROUP BY s.status
+"""
+_INTENTS = """
+SELECT coalesce(extract(epoch FROM min(submitted_at) FILTER (WHERE outcome IS NULL)), 0),
+    count(*) FILTER (WHERE alert)
+FROM intent.intents WHERE outcome IS NULL OR alert
+"""
+_LANES = """
+SELECT l.name, l.blocked_reason IS NOT NULL, l.alert IS NOT NULL, l.balance_wei, (
+    SELECT count(*) FROM intent.transactions t
+    WHERE t.signer = l.signer AND t.closed_block IS NULL AND t.foreign_hash IS NULL
+)
+FROM intent.lanes l
+"""
+
+
 class Jobs:
     """Periodic jobs. A late run is not made up for; one that fails is logged, counted and tried again."""
 
@@ -98,3 +117,19 @@ def sample(connection: session.Connection, numbers: metrics.Metrics) -> None:
         numbers.database_bytes.set(row[0])
     for table, size in connection.execute(_SIZES):
         numbers.table_bytes.labels(table).set(size)
+    _sample_intents(connection, numbers)
+
+
+def _sample_intents(connection: session.Connection, numbers: metrics.Metrics) -> None:
+    counts = dict.fromkeys(OPEN_STATUSES, 0) | dict(connection.execute(_OPEN_INTENTS).fetchall())
+    for status, count in counts.items():
+        numbers.intents.labels(status).set(count)
+    for oldest, alerts in connection.execute(_INTENTS):
+        numbers.oldest_intent.set(oldest)
+        numbers.intents_alert.set(alerts)
+    for lane, blocked, alert, balance, opened in connection.execute(_LANES):
+        numbers.lane_blocked.labels(lane).set(blocked)
+        numbers.lane_alert.labels(lane).set(alert)
+        numbers.lane_open.labels(lane).set(opened)
+        if balance is not None:
+            numbers.lane_balance.labels(lane).set(float(balance))

@@ -76,6 +76,20 @@ class Metrics:
         self.database_reachable = gauge("database_reachable", "1: the indexer has its session")
         self.database_bytes = gauge("database_bytes", "Size of the database on disk")
         self.table_bytes = gauge("table_bytes", "Size of an event table with its indexes", ["table"])
+        self.sends = counter(
+            "sends", "Sends of signed transactions, by the node's answer", ["lane", "answer"]
+        )
+        self.intents = gauge("intents", "Intents that have not ended, by status", ["status"])
+        self.intents_alert = gauge("intents_alert", "Intents that somebody must look at")
+        self.oldest_intent = gauge(
+            "oldest_open_intent_timestamp_seconds", "When the oldest open one was asked"
+        )
+        self.lane_blocked = gauge("lane_blocked", "1: signs nothing until somebody decides", ["lane"])
+        self.lane_alert = gauge("lane_alert", "1: goes on, but somebody must see to it", ["lane"])
+        self.lane_balance = gauge("lane_balance_wei", "The key's balance when it was last asked", ["lane"])
+        self.lane_open = gauge(
+            "lane_open_transactions", "Nonces that no final block has used up yet", ["lane"]
+        )
         self.leader = gauge("leader", "1: this daemon leads; 0: it stands by or has no database")
 
     def committed(

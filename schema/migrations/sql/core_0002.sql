@@ -74,7 +74,9 @@ CREATE TABLE intent.intents (
 CREATE INDEX intents_open ON intent.intents (priority DESC, id) WHERE outcome IS NULL;
 CREATE INDEX intents_expected ON intent.intents (event_table, key_value) WHERE outcome IS NULL;
 CREATE INDEX intents_children ON intent.intents (depends_on) WHERE outcome IS NULL;
+CREATE INDEX intents_alert ON intent.intents (id) WHERE alert;
 CREATE INDEX intents_ended ON intent.intents (ended_block) WHERE ended_block IS NOT NULL;
+CREATE INDEX intents_ended_badly ON intent.intents (key) WHERE outcome <> 'confirmed';
 COMMENT ON TABLE intent.intents IS 'What somebody wants: one effect on the chain, at most once. Written by the functions and the daemon';
 COMMENT ON COLUMN intent.intents.id IS 'UUID of version 7: ids sort by time';
 COMMENT ON COLUMN intent.intents.kind IS 'What is wanted, such as campaign.finalize; docs/kinds.md has them all';
@@ -297,3 +299,45 @@ COMMENT ON COLUMN intent.history.at IS 'When, by the database''s clock';
 COMMENT ON COLUMN intent.history.status IS 'Its status afterwards';
 COMMENT ON COLUMN intent.history.cause IS 'What happened';
 COMMENT ON COLUMN intent.history.block_number IS 'The block that it happened in or by; null: in none';
+
+CREATE TABLE intent.documents (
+    hash text PRIMARY KEY CONSTRAINT documents_hash_of_body CHECK (hash = '0x' || encode(sha256(body), 'hex')),
+    media_type text NOT NULL,
+    body bytea NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE intent.documents IS 'Documents whose hash goes on the chain: the metadata of certificates; never changed';
+COMMENT ON COLUMN intent.documents.hash IS 'SHA-256 of the body: a certificate''s metadata_hash';
+COMMENT ON COLUMN intent.documents.media_type IS 'What the body is, such as application/json (RFC 6838)';
+COMMENT ON COLUMN intent.documents.body IS 'The document, byte for byte';
+COMMENT ON COLUMN intent.documents.made_at IS 'When it was made first';
+
+CREATE TABLE intent.rules (
+    id boolean PRIMARY KEY DEFAULT true CONSTRAINT rules_one_row CHECK (id),
+    done_to bigint NOT NULL DEFAULT -1
+);
+COMMENT ON TABLE intent.rules IS 'One row: how far the rules have made the intents that follow from final blocks';
+COMMENT ON COLUMN intent.rules.id IS 'Always true: there is one row';
+COMMENT ON COLUMN intent.rules.done_to IS 'All campaigns that ended up to this final block have been seen to; -1: none';
+INSERT INTO intent.rules DEFAULT VALUES;
+
+CREATE TABLE intent.differences (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject text NOT NULL,
+    what text NOT NULL,
+    ledger_value text NOT NULL,
+    chain_value text NOT NULL,
+    block_number bigint NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    cleared_at timestamptz
+);
+CREATE UNIQUE INDEX differences_open ON intent.differences (subject, what) WHERE cleared_at IS NULL;
+COMMENT ON TABLE intent.differences IS 'Where ledger and contracts were found to differ, by chainfirst reconcile; nothing mends it but its cause';
+COMMENT ON COLUMN intent.differences.id IS 'Its number here';
+COMMENT ON COLUMN intent.differences.subject IS 'What was compared: relation of the ledger, contract, and key';
+COMMENT ON COLUMN intent.differences.what IS 'Which of its values; solvency: whether a campaign holds what it owes';
+COMMENT ON COLUMN intent.differences.ledger_value IS 'What the ledger says; of solvency: what is owed';
+COMMENT ON COLUMN intent.differences.chain_value IS 'What the contract answers; of solvency: what is held';
+COMMENT ON COLUMN intent.differences.block_number IS 'The final block whose state was asked for';
+COMMENT ON COLUMN intent.differences.found_at IS 'When it was found first';
+COMMENT ON COLUMN intent.differences.cleared_at IS 'When it was first found no more; null: it is there still';
