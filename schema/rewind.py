@@ -52,7 +52,13 @@ def to_block(
             store.insert_blocks(connection, [block])
         connection.execute(_SQL["lower_sources"], {"number": number, "empty": block is None})
         connection.execute(_SQL["allow"])
-        for statement in ("unsettle", "unsettle_events", "reopen_transactions", "reopen_intents"):
+        for statement in (
+            "unsettle",
+            "unsettle_events",
+            "reopen_transactions",
+            "reopen_intents",
+            "lower_rules",
+        ):
             connection.execute(_SQL[statement], {"number": number})
         store.advance_cursor(connection, expected, new)
         connection.execute(_SQL["forbid"])

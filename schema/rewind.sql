@@ -33,6 +33,9 @@ WHERE i.ended_block > %(number)s
     -- one that was tried again stays as it was: both would go on
     AND NOT EXISTS (SELECT FROM intent.intents l WHERE l.key = i.key AND l.generation > i.generation);
 
+-- name: lower_rules
+UPDATE intent.rules SET done_to = least(done_to, %(number)s);
+
 -- name: as_owner
 SELECT set_config('role', 'chainfirst_owner', true);
 
@@ -44,6 +47,9 @@ DELETE FROM intent.transactions;
 DELETE FROM intent.intents;
 DELETE FROM intent.history;
 DELETE FROM intent.lanes;
+DELETE FROM intent.documents;
+DELETE FROM intent.differences;
+UPDATE intent.rules SET done_to = -1;
 DELETE FROM chain.blocks;
 DELETE FROM chain.changes;
 DELETE FROM chain.sources;

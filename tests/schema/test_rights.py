@@ -31,6 +31,10 @@ INTENT = {
     "settlements": {READ, ADD, REMOVE},
     "lanes": {READ, ADD, CHANGE},
     "pauses": {READ, ADD, REMOVE},
+    "documents": {READ, ADD},
+    "rules": {READ, CHANGE},
+    "differences": {READ, ADD, CHANGE},
+    "stuck": {READ},
 }
 REFUSED = (
     errors.InsufficientPrivilege,

@@ -147,6 +147,11 @@ BEGIN
             USING ERRCODE = 'program_limit_exceeded';
     END IF;
     who := intent.check_granted(kind, false);
+    -- else an app could take a rule's key, and the rule would take that for its own intent
+    IF starts_with(key, 'rule:') AND NOT pg_has_role(who, 'chainfirst_daemon', 'USAGE') THEN
+        RAISE EXCEPTION 'the key % is one of the daemon''s rules', key
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Begin it otherwise.';
+    END IF;
     -- a parent is there before its children: so no circle can come about
     IF depends_on IS NOT NULL AND NOT EXISTS (SELECT FROM intent.intents i WHERE i.key = depends_on) THEN
         RAISE EXCEPTION 'depends_on names %, and there is no intent with this key', depends_on
@@ -459,7 +464,7 @@ GRANT EXECUTE ON FUNCTION
     intent.new_id()
 TO chainfirst_daemon, chainfirst_app;
 GRANT SELECT ON intent.intents, intent.overview, intent.history, intent.grants, intent.transactions, intent.inclusions,
-    intent.settlements, intent.lanes, intent.pauses
+    intent.settlements, intent.lanes, intent.pauses, intent.documents, intent.rules, intent.differences
 TO chainfirst_daemon, chainfirst_app;
 GRANT SELECT ON intent.attempts TO chainfirst_daemon;
 -- not the signed bytes: whoever has them may send them
@@ -473,3 +478,6 @@ GRANT INSERT, UPDATE (sent_at, last_sent_at, last_sent_block, answer, answer_tex
 GRANT INSERT, DELETE ON intent.inclusions, intent.settlements TO chainfirst_daemon;
 GRANT INSERT, UPDATE ON intent.lanes TO chainfirst_daemon;
 GRANT INSERT, DELETE ON intent.pauses TO chainfirst_daemon;
+GRANT INSERT ON intent.documents TO chainfirst_daemon;
+GRANT UPDATE ON intent.rules TO chainfirst_daemon;
+GRANT INSERT, UPDATE ON intent.differences TO chainfirst_daemon;
