@@ -59,7 +59,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
     info, signer = found.info, desk.signer.address
     with desk.conn.transaction():
         desk.assert_leads()
-        indexed, final = store.hold_cursor(desk.conn)
+        _, final = store.hold_cursor(desk.conn)
         if not _is_held(desk, found, final):
             raise TransientError(
                 f"block {found.block_number} {found.block_hash} is not the indexed one (yet)"
@@ -76,7 +76,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             logger.warning("adopted", intent=str(intent), nonce=nonce, hash=info.hash)
             attempt = store.adopt(desk.conn, signer, nonce, intent, info, found.block_number)
             settle.include(desk.conn, _inclusion(desk, attempt, found))
-            settle.already_true(desk.conn, [intent], indexed, final)
+            settle.already_true(desk.conn, [intent], found.block_number, found.block_number, final)
             return None
         if info.to == signer and not info.data:
             store.accept(desk.conn, signer, nonce, info.hash, NOTHING_SENT, found.block_number)

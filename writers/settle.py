@@ -76,19 +76,19 @@ def include(conn: Connection, inclusion: Inclusion) -> int:
 
 
 def already_true(
-    conn: Connection, intents: Sequence[uuid.UUID], indexed: int | None, final: int | None
+    conn: Connection, intents: Sequence[uuid.UUID], first: int, last: int, final: int | None
 ) -> None:
-    """Settle intents that were just prepared by what is indexed already.
+    """Settle intents that were just prepared, or adopted, by what the blocks `first` to `last` hold.
 
     The caller's transaction must hold the cursor (FOR SHARE) since before they were prepared: else an
     event could come in between and be seen by neither side.
     """
-    if indexed is None or not intents:
+    if not intents:
         return
     tables = [name for (name,) in conn.execute(_SQL["expected_tables"], [list(intents)])]
-    if _settle(conn, tables, 0, indexed, intents):
+    if _settle(conn, tables, first, last, intents):
         end(conn, final)
-        conn.execute(_SQL["tell"], [indexed])
+        conn.execute(_SQL["tell"], [last])
 
 
 def end(conn: Connection, final: int | None) -> int:

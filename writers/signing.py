@@ -119,10 +119,13 @@ def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
     with desk.conn.transaction():
         desk.assert_leads()
         indexed, final = store.hold_cursor(desk.conn)
+        once = {intent for intent in ids if desk.settings.kinds[by_id[intent].kind].once}
         for intent in sorted(ids):
-            once = desk.settings.kinds[by_id[intent].kind].once
-            store.prepare(desk.conn, intent, desk.signer.address, round_.prepared[intent], once=once)
-        settle.already_true(desk.conn, ids, indexed, final)
+            store.prepare(
+                desk.conn, intent, desk.signer.address, round_.prepared[intent], once=intent in once
+            )
+        if indexed is not None:
+            settle.already_true(desk.conn, sorted(once), 0, indexed, final)
         unsettled = store.unsettled(desk.conn, ids)
     return [intent for intent in ids if intent in unsettled]
 
