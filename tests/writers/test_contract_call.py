@@ -45,6 +45,7 @@ ABI = [
     function("ping"),
     function("look", mutability="view"),
     function("odd", ("fixed128x18", "rate")),
+    function("mark", ("bytes4", "tag"), ("bytes", "rest")),
     {"type": "function", "name": "place", "inputs": [ORDER, {"name": "when", "type": "uint48"}]},
     event("Transfer", ("address", "from", True), ("address", "to", True), ("uint256", "value", False)),
     event("Note", ("string", "text", True), ("uint8[]", "list", True), ("string", "body", False)),
@@ -62,7 +63,7 @@ BOOK = MemoryBook(
     }
 )
 CALLS = [
-    "one.transfer(address, uint256)", "one.pay", "one.ping", "one.place", "one.odd", "one.look",
+    "one.transfer(address, uint256)", "one.pay", "one.ping", "one.mark", "one.place", "one.odd", "one.look",
     "two.transfer", "two.ping", "any.ping", "child.ping", "bare.ping", "none.ping",
 ]  # fmt: skip
 BASE: dict[str, Any] = {
@@ -154,6 +155,9 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
       "arguments[0][0][2]: found", "U+0000", "arguments[1]: found the number 281474976710656"]),
     ({"function": "place", "arguments": {"order": [{"buyer": WALLET}], "when": "1"}},
      ["arguments.order[0].prices: found nothing; allowed: uint256[2]", "arguments.order[0].note: found"]),
+    ({"function": "mark", "arguments": ["0x010203", "0x1"]},
+     ['arguments[0]: found "0x010203"; allowed: bytes4: 0x and 8 hex digits', 'arguments[1]: found "0x1"']),
+    ({"function": "mark", "arguments": ["0x0102030405", "00"]}, ["2 mistakes", "arguments[0]: found"]),
     ({"function": "place", "arguments": {"order": "x", "when": "1"}},
      ["arguments.order: found \"x\"; allowed: a list, of which each is (address,uint256[2],string)"]),
     ({"value": "1"}, ['value: found "1"; allowed: nothing: transfer(address,uint256) takes no money']),

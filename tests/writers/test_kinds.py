@@ -16,7 +16,7 @@ from chainfirst.ops.dev.node import Anvil
 from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.schema import migrate, store
 from chainfirst.tests.contracts.conftest import Platform
-from chainfirst.tests.writers.samples import FACTORY_EVENT
+from chainfirst.tests.writers.samples import FACTORY_EVENT, VALID, MemoryBook
 from chainfirst.writers import book, catalogue, contract, kinds, payload
 from psycopg import sql
 
@@ -182,6 +182,17 @@ def test_issuers_and_investors(stage: Stage) -> None:
     investor = new_wallet()
     stage.settle("registrar", "investor.set_verified", investor=investor, verified=True)
     stage.settle("registrar", "investor.set_verified", investor=investor, verified=False)
+    # each event matches its own wish alone
+    for kind, given, count in (
+        ("issuer.update_document", {"wallet": wallet, "document_uri": "https://a.test/1"}, 2),
+        ("issuer.update_document", {"wallet": wallet, "document_uri": "https://a.test/2"}, 1),
+        ("issuer.update_document", {"wallet": wallet, "document_uri": "https://a.test/3"}, 0),
+        ("issuer.set_active", {"wallet": wallet, "active": True}, 1),
+        ("issuer.set_active", {"wallet": wallet, "active": False}, 1),
+        ("investor.set_verified", {"investor": investor, "verified": True}, 1),
+        ("investor.set_verified", {"investor": investor, "verified": False}, 1),
+    ):
+        assert len(stage.rows(stage.prepare(kind, **given).expected)) == count, (kind, given)
 
 
 def test_the_terms_of_a_campaign_are_compared_as_they_are_indexed(stage: Stage) -> None:
@@ -237,6 +248,9 @@ def test_investments_until_the_goal_then_release_and_certificates(stage: Stage) 
         to = stage.platform.at[name]
         moved = stage.settle("registrar", "certificate.transfer", token_id=token, to=to, reason="በፍርድ ቤት")
         assert moved["to"] == to.lower()
+    for name, count in (("alice", 1), ("bob", 2), ("eve", 0)):
+        wanted = {"token_id": token, "to": stage.platform.at[name], "reason": "x"}
+        assert len(stage.rows(stage.prepare("certificate.transfer", **wanted).expected)) == count
     stage.settle("registrar", "certificate.revoke", token_id=token, reason="በፍርድ ቤት ትእዛዝ")
     for kind, given in (
         ("certificate.mint", mint | {"metadata_hash": "0x" + "ac" * 32}),
@@ -281,6 +295,14 @@ def test_a_cancelled_campaign_refunds(stage: Stage) -> None:
         wanted = {"campaign": campaign, "investor": stage.platform.at[name]}
         assert stage.prepare("escrow.refund", **wanted).amount == amount
         assert stage.settle("eve", "escrow.refund", **wanted)["amount"] == amount
+
+    # another campaign's refund of the same investor is another one
+    second, _ = stage.campaign()
+    alice = {"campaign": second, "investor": stage.platform.at["alice"]}
+    stage.settle("operator", "campaign.record_investment", **stage.record(second, 7_000))
+    stage.settle("owner", "campaign.cancel", campaign=second, reason="asked for")
+    assert stage.rows(stage.prepare("escrow.refund", **alice).expected) == []
+    assert stage.settle("eve", "escrow.refund", **alice)["amount"] == 7_000
 
 
 def test_what_each_kind_waits_for_is_what_the_contracts_say(stage: Stage) -> None:
@@ -469,6 +491,18 @@ def test_every_kind_names_tables_that_are_indexed(stage: Stage) -> None:
     for kind in catalogue.PLATFORM:
         assert set(kind.tables) <= stage.tables
         assert len(set(kind.tables)) == len(kind.tables)
+
+
+def test_a_once_kinds_event_is_found_by_an_index(stage: Stage) -> None:
+    leading = set(
+        stage.connection.execute(
+            "SELECT i.indrelid::regclass::text, a.attname FROM pg_index i JOIN pg_attribute a"
+            " ON (a.attrelid, a.attnum) = (i.indrelid, i.indkey[0]) WHERE i.indpred IS NULL"
+        )
+    )
+    for kind in catalogue.PLATFORM:
+        expected = kind.read(VALID[kind.name], MemoryBook()).expected
+        assert (f"event.{expected.table}", expected.key_column) in leading or not kind.once, kind.name
 
 
 class rolled_back:  # noqa: N801
