@@ -210,7 +210,7 @@ def _uuid(value: object) -> str:
     return word
 
 
-def _any_id(value: object) -> str:
+def any_id(value: object) -> str:
     return _uuid(value) if _UUID.fullmatch(_text(value)) else _word(value)
 
 
@@ -329,7 +329,7 @@ def _as_it_is(*kinds: type) -> Callable[[Any], Any]:
 
 Uuid = Annotated[str, Type(_uuid, "a UUID, or 0x and its 32 hex digits and 32 zeros; not nil")]
 """A company, campaign or investment of the platform; on chain the UUID's 16 bytes, then zeros."""
-AnyId = Annotated[str, Type(_any_id, "a UUID, or 0x and 64 hex digits; not zero")]
+AnyId = Annotated[str, Type(any_id, "a UUID, or 0x and 64 hex digits; not zero")]
 """As `Uuid`, or the id of an investment that was made on chain, a hash."""
 Address = Annotated[str, Type(_address, f"{values.Address.allowed}; not zero")]
 AnyAddress = Annotated[str, Type(any_address, values.Address.allowed)]
