@@ -1,8 +1,8 @@
-"""`python -m bench [events | folds | latency | children | all]`."""
+"""`python -m bench [events | folds | latency | children | intents | all]`."""
 
 import typer
 
-from bench import children, events, folds, latency
+from bench import children, events, folds, intents, latency
 from bench.servers import servers
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -39,11 +39,24 @@ def children_() -> None:
         children.run(running)
 
 
+@app.command(name="intents")
+def intents_(count: int = intents.COUNT) -> None:
+    """Intents at once, against one transaction after the other; and from submit to sent."""
+    with servers() as running:
+        intents.run(running, count)
+
+
 @app.command(name="all")
 def all_(seconds: int = latency.SECONDS) -> None:
     """Everything, on the same node binary and the same PostgreSQL."""
     with servers() as running:
-        good = [events.run(running), folds.run(running), latency.run(running, seconds), children.run(running)]
+        good = [
+            events.run(running),
+            folds.run(running),
+            latency.run(running, seconds),
+            children.run(running),
+            intents.run(running),
+        ]
     raise typer.Exit(0 if all(good) else 1)
 
 

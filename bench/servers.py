@@ -30,14 +30,14 @@ class Servers:
     cluster: Cluster
 
     @contextlib.contextmanager
-    def node(self) -> Iterator[Node]:
-        """A fresh chain."""
+    def node(self, gas_limit: int = 1_000_000_000) -> Iterator[Node]:
+        """A fresh chain; `gas_limit`: of a block."""
         directory = Path(tempfile.mkdtemp(prefix="node-", dir=self.directory))
         anvil = Anvil(
             directory,
             install_directory=ROOT / ".chainfirst" / "node" / "anvil",
             # history of states only: blocks and logs stay
-            arguments=("--prune-history", "--gas-limit", "1000000000"),
+            arguments=("--prune-history", "--gas-limit", str(gas_limit)),
         )
         anvil.start()
         try:

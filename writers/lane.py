@@ -54,6 +54,9 @@ class Lane:
         self._conn, self._signer, self._settings, self._epoch = conn, signer, settings, epoch
         self._clock, self._on_answer = clock, on_answer
         self._memory = _Memory()
+        # What a crash of the server loses is found again by the next round: all but signed bytes, whose
+        # transaction waits for the disk (signing, tending; PostgreSQL 28.4, Asynchronous Commit).
+        conn.execute("SET synchronous_commit = off")
 
     def step(self, node: Node) -> bool:
         """One round; whether there may be more to do at once. Raises transient, reset and fatal errors."""

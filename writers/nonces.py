@@ -35,8 +35,18 @@ def explain(desk: Desk, indexed: int) -> str | None:
 
     TransientError: the node can't show a transaction, or chain and index differ for now.
     """
-    used = desk.node.nonce(desk.signer.address, indexed)
-    for nonce in store.unexplained(desk.conn, desk.signer.address, used):
+    used = desk.node.nonce(desk.signer.address)
+    missing = store.unexplained(desk.conn, desk.signer.address, used)
+    if missing:  # blocks between the indexed one and the head may hold them
+        try:
+            used = desk.node.nonce(desk.signer.address, indexed)
+        except rpc_errors.RpcError as error:
+            if error.code is None:
+                raise
+            return (
+                f"nonce {missing[0]} is used up; whether by an indexed block the node can't say: {error.text}"
+            )
+    for nonce in (each for each in missing if each < used):
         found = _find(desk, nonce, indexed)
         stop = _account_for(desk, nonce, found)
         if stop is not None:

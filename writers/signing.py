@@ -12,12 +12,11 @@ from typing import Any
 
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.ops import failpoint, log
-from chainfirst.writers import fees, settle, store
+from chainfirst.writers import fees, payload, settle, store
 from chainfirst.writers.answers import Class
 from chainfirst.writers.desk import Desk, KindLimits
 from chainfirst.writers.kinds import Call, Kind, Prepared
 from chainfirst.writers.limits import Decision
-from chainfirst.writers.payload import PayloadError
 from chainfirst.writers.reverts import Revert
 from chainfirst.writers.store import Candidate
 
@@ -84,8 +83,8 @@ def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
             round_.waiting[each.id] = (f"these tables are not indexed to the head yet: {names}", False, False)
             continue
         try:
-            prepared = kind.read(each.payload, book)
-        except PayloadError as error:
+            prepared = kind.read(payload.loads(each.payload), book)
+        except payload.PayloadError as error:
             round_.rejected[each.id] = str(error)
             continue
         if missing := store.incomplete(desk.conn, [prepared.expected.table]):
@@ -183,7 +182,7 @@ def _may_be_rejected(desk: Desk, each: Candidate, final: int | None) -> bool:
 
 
 def _waits(desk: Desk, each: Candidate, revert: Revert) -> bool:
-    return revert.name in desk.settings.kinds[each.kind].waits_for
+    return desk.settings.kinds[each.kind].waits(revert.name, revert.arguments)
 
 
 def _write_verdicts(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Round) -> None:

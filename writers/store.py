@@ -29,12 +29,13 @@ _SQL = queries.load("store.sql", "chainfirst.writers")
 
 @dataclass(frozen=True)
 class Candidate:
-    """An intent that nothing is signed for. `waiting_block`: the head when its call reverted first; `alert`:
-    it waits for what doesn't come by itself."""
+    """An intent that nothing is signed for. `payload`: JSON text, for `payload.loads` alone to read;
+    `waiting_block`: the head when its call reverted first; `alert`: it waits for what doesn't come by itself.
+    """
 
     id: uuid.UUID
     kind: str
-    payload: dict[str, Any]
+    payload: str
     submitted_at: datetime
     waiting_reason: str | None
     waiting_block: int | None

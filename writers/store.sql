@@ -1,7 +1,7 @@
 -- The statements of writers/store.py, by name.
 
 -- name: candidates
-SELECT i.id, i.kind, i.payload, i.submitted_at, i.waiting_reason, i.waiting_block, i.alert, i.approved_at
+SELECT i.id, i.kind, i.payload::text AS payload, i.submitted_at, i.waiting_reason, i.waiting_block, i.alert, i.approved_at
 FROM intent.intents i
 WHERE i.outcome IS NULL
     AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END

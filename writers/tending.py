@@ -77,6 +77,7 @@ def _sign_again(desk: Desk, tx: store.Open, do: Do, market: fees.Market, tended:
     attempt = desk.sign(purpose, tx.nonce, call, gas, price)
     failpoint.reach("bump.signed")
     with desk.conn.transaction():
+        desk.conn.execute("SET LOCAL synchronous_commit = on")
         desk.assert_leads()
         if not store.lock_open(desk.conn, tx.id):
             return None
