@@ -6,18 +6,33 @@ from typing import TYPE_CHECKING
 
 from chainfirst.ops import config as settings
 from chainfirst.ops import values
+from chainfirst.ops.errors import TransientError
 from chainfirst.writers import book, catalogue, contract, desk, fees, plan, reverts, signers
+from chainfirst.writers import certificates as certs
+from chainfirst.writers.node import Node
 
 if TYPE_CHECKING:
     from chainfirst.indexer import wiring
 
+NOBODY = "0x" + "0" * 40
+
 
 @dataclass(frozen=True)
 class Lanes:
-    """The lanes with their signers, by name, and what decodes their reverts."""
+    """The lanes with their signers, by name, what decodes their reverts, and the contracts they know."""
 
     lanes: Mapping[str, tuple[signers.Signer, desk.Settings]]
     decoder: reverts.Decoder
+    contracts: Mapping[str, contract.Contract]
+
+    def voting_unit(self, node: Node) -> int:
+        """Token units for a vote, as the certificates' contract says."""
+        certificates = contract.platform(certs.KEY)
+        to = book.one_address(self.contracts, certs.KEY)
+        result = node.call(certificates.function("votingUnit").call(to), NOBODY)
+        if isinstance(result, reverts.Revert) or len(result) != 32:
+            raise TransientError(f"{to} says no voting unit at {node.name}", "Is it NFTShareCertificate?")
+        return int.from_bytes(result, "big")
 
 
 def build(
@@ -29,7 +44,7 @@ def build(
     configured = contract.configured(contracts)
     decoder = reverts.Decoder([each.abi for each in contracts])
     if not opened:
-        return Lanes({}, decoder)
+        return Lanes({}, decoder, configured)
     kinds = catalogue.build(configured, writer.calls, platform=found.platform.enabled)
     lane_of = {kind: writer.lane_of(kind) for kind in kinds}
     lanes = {}
@@ -57,7 +72,7 @@ def build(
                 kind_limits={kind: _limits(limits) for kind, limits in writer.kinds.items()},
             ),
         )
-    return Lanes(lanes, decoder)
+    return Lanes(lanes, decoder, configured)
 
 
 def _limits(found: settings.KindLimits) -> desk.KindLimits:
