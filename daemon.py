@@ -14,7 +14,19 @@ import psycopg
 import typer
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, log, reach
-from chainfirst.ops.commands import config, context, database, demo, deploy, dev, parts, rewind, sources
+from chainfirst.ops.commands import (
+    config,
+    context,
+    database,
+    demo,
+    deploy,
+    dev,
+    intents,
+    lanes,
+    parts,
+    rewind,
+    sources,
+)
 
 if TYPE_CHECKING:
     from chainfirst.indexer.rpc.pool import Pool
@@ -31,6 +43,8 @@ app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
 app.add_typer(rewind.app)
 app.add_typer(sources.app, name="sources")
+app.add_typer(intents.app, name="intents")
+app.add_typer(lanes.app, name="lanes")
 app.add_typer(deploy.app)
 app.add_typer(demo.app)
 

@@ -111,9 +111,12 @@ def test_endpoints(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
 
 
 COMMANDS = ["", "config", "config check", "dev", "dev up", "dev down", "dev status"]
-COMMANDS += ["migrate", "run", "status", "verify", "rebuild", "rewind"]
+COMMANDS += ["migrate", "run", "status", "verify", "rebuild", "rewind", "reconcile"]
 COMMANDS += ["deploy", "demo"]
 COMMANDS += ["sources list", "sources drop"]
+COMMANDS += ["intents", "intents list", "intents show", "intents submit", "intents cancel"]
+COMMANDS += ["intents retry", "intents approve", "intents wait"]
+COMMANDS += ["lanes", "lanes list", "lanes pause", "lanes resume", "lanes accept"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
