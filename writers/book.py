@@ -16,12 +16,15 @@ from psycopg import sql
 
 Connection = psycopg.Connection[Any]
 
-_CAMPAIGN = "SELECT address, total_raised FROM ledger.campaigns WHERE factory = %s AND campaign_id = %s"
-_COMPANY = "SELECT company_id FROM ledger.issuers WHERE address = %s AND issuer = %s"
-_CERTIFICATE = "SELECT FROM ledger.certificates WHERE address = %s AND token_id = %s"
+_FINAL = "SELECT final_number FROM chain.cursor"
+_CAMPAIGN = """
+SELECT created_block, address, total_raised FROM ledger.campaigns WHERE factory = %s AND campaign_id = %s
+"""
+_COMPANY = "SELECT registered_block, company_id FROM ledger.issuers WHERE address = %s AND issuer = %s"
+_CERTIFICATE = "SELECT minted_block FROM ledger.certificates WHERE address = %s AND token_id = %s"
 # totals only grow; max() lets the planner go by the investor instead of the campaign's end
 _CONTRIBUTION = "SELECT max(investor_total) FROM ledger.investments WHERE address = %s AND investor = %s"
-_CHILD = "SELECT FROM {} WHERE {} = %s LIMIT 1"
+_CHILD = "SELECT min(block_number) FROM {} WHERE {} = %s"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class SqlBook:
         self._contracts = contracts
         self._campaigns: dict[str, _Campaign] = {}
         self._companies: dict[str, str] = {}
+        self._final: int | None = None
 
     def address(self, contract: str) -> str:
         """As kinds.Book. ConfigError: it has none, or several."""
@@ -70,14 +74,17 @@ class SqlBook:
             row = self._connection.execute(_COMPANY, [self.address("issuer_registry"), wallet]).fetchone()
             if row is None:
                 raise _unknown(field, wallet, "no issuer with that wallet", "a registered issuer's wallet")
-            self._companies[wallet] = str(row[0])
+            self._check_final(field, wallet, row[0])
+            self._companies[wallet] = str(row[1])
         return self._companies[wallet]
 
     def check_certificate(self, token_id: int, field: str = "token_id") -> None:
         """As kinds.Book."""
         place = [self.address("share_certificate"), token_id]
-        if self._connection.execute(_CERTIFICATE, place).fetchone() is None:
+        row = self._connection.execute(_CERTIFICATE, place).fetchone()
+        if row is None:
             raise _unknown(field, str(token_id), "no certificate of that number", "a minted certificate")
+        self._check_final(field, str(token_id), row[0])
 
     def check_child(self, contract: Contract, address: str, field: str = "address") -> None:
         """As kinds.Book."""
@@ -91,8 +98,9 @@ class SqlBook:
         )
         statement = sql.SQL(_CHILD).format(sql.Identifier("event", event.table), sql.Identifier(column))
         found = self._connection.execute(statement, [address]).fetchone()
-        if found is None:
+        if found is None or found[0] is None:
             raise _unknown(field, address, f"no {name} of {key} with it", f"an address that {key} announced")
+        self._check_final(field, address, found[0])
 
     def _campaign(self, campaign_id: str, field: str) -> _Campaign:
         if campaign_id not in self._campaigns:
@@ -100,8 +108,19 @@ class SqlBook:
             row = self._connection.execute(_CAMPAIGN, place).fetchone()
             if row is None:
                 raise _unknown(field, campaign_id, "no campaign of that id", "a campaign that was created")
-            self._campaigns[campaign_id] = _Campaign(str(row[0]), int(row[1]))
+            self._check_final(field, campaign_id, row[0])
+            self._campaigns[campaign_id] = _Campaign(str(row[1]), int(row[2]))
         return self._campaigns[campaign_id]
+
+    def _check_final(self, field: str, value: str, block: int) -> None:
+        """A clone's address and a certificate's number hang on the order of blocks: what is signed for one
+        must not meet another after a reorganisation."""
+        if self._final is None:
+            row = self._connection.execute(_FINAL).fetchone()
+            self._final = -1 if row is None or row[0] is None else int(row[0])
+        if block > self._final:
+            what = f"{payload.show(value)}, of block {block}, and block {self._final} is the last final one"
+            raise payload.NotFinal(field, what, "one that is final: wait")
 
 
 def one_address(contracts: Mapping[str, Contract], key: str) -> str:

@@ -70,6 +70,11 @@ class UnknownId(PayloadError):
     """An id that the payload names is well-formed, but nothing of that id is indexed."""
 
 
+class NotFinal(UnknownId):
+    """An id is indexed, but in a block that may still go: in its replacement the same number or address may
+    be another's. It is a reason to wait, none to reject."""
+
+
 class Wrong(Exception):
     """A value that a Type doesn't take; the text says what was found."""
 

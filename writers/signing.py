@@ -37,6 +37,7 @@ class _Round:
 
 def sign_new(desk: Desk, room: int, final: int | None) -> int:
     """One batch of at most `room` new intents; how many were looked at. `final`: the last final block."""
+    failpoint.reach("claim.before")
     wanted = store.candidates(
         desk.conn,
         signer=desk.signer.address,
@@ -48,7 +49,7 @@ def sign_new(desk: Desk, room: int, final: int | None) -> int:
     )
     if not wanted:
         return 0
-    failpoint.reach("sign.claimed")
+    failpoint.reach("claim.after")
     by_id = {each.id: each for each in wanted}
     round_ = _validate(desk, wanted)
     going = _write_prepared(desk, by_id, round_)
@@ -84,6 +85,9 @@ def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
             continue
         try:
             prepared = kind.read(payload.loads(each.payload), book)
+        except payload.NotFinal as error:
+            round_.waiting[each.id] = (str(error), False, False)
+            continue
         except payload.PayloadError as error:
             round_.rejected[each.id] = str(error)
             continue
@@ -126,6 +130,8 @@ def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
         if indexed is not None:
             settle.already_true(desk.conn, sorted(once), 0, indexed, final)
         unsettled = store.unsettled(desk.conn, ids)
+        failpoint.reach("prepare.written")
+    failpoint.reach("prepare.committed")
     return [intent for intent in ids if intent in unsettled]
 
 
@@ -199,6 +205,8 @@ def _write_verdicts(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
             store.wait(desk.conn, intent, reason, desk.head, reverted=reverted, alert=alert)
             if reason != by_id[intent].waiting_reason:
                 logger.info("waits", intent=str(intent), why=reason, alert=alert)
+        failpoint.reach("verdicts.written")
+    failpoint.reach("verdicts.committed")
 
 
 def _sign_and_send(
@@ -209,11 +217,11 @@ def _sign_and_send(
     price: fees.Fees,
 ) -> None:
     first = store.next_nonce(desk.conn, desk.signer.address)
-    signed = [
-        (intent, nonce, desk.sign("call", nonce, _call(round_, intent), gas, price))
-        for nonce, (intent, gas) in enumerate(ready, first)
-    ]
-    failpoint.reach("sign.signed")
+    signed = []
+    for nonce, (intent, gas) in enumerate(ready, first):
+        failpoint.reach("sign.before")
+        signed.append((intent, nonce, desk.sign("call", nonce, _call(round_, intent), gas, price)))
+        failpoint.reach("sign.after")
     numbers: list[int] = []
     with desk.conn.transaction():
         desk.conn.execute("SET LOCAL synchronous_commit = on")
@@ -225,11 +233,10 @@ def _sign_and_send(
         for intent, nonce, attempt in signed:
             transaction = store.take_nonce(desk.conn, desk.signer.address, nonce, intent)
             numbers.append(store.add_attempt(desk.conn, transaction, attempt))
-        failpoint.reach("sign.before_commit")
-    failpoint.reach("sign.committed")
+        failpoint.reach("nonces.written")
+    failpoint.reach("nonces.committed")
     for number, (intent, nonce, attempt) in zip(numbers, signed, strict=True):
         answer = desk.send(number, attempt.raw)
-        failpoint.reach("sign.sent")
         logger.info(
             "sent",
             intent=str(intent),

@@ -43,7 +43,7 @@ class Stage:
             addresses = frozenset([place["address"].lower()] if place else [])
             factory = FACTORY_EVENT if place is None else None
             contracts.append(wiring.Contract(key, document, addresses, 0, None, factory))
-        setup, layouts = wiring.build(contracts, finality.Depth(5), platform=True)
+        setup, layouts = wiring.build(contracts, finality.Instant(), platform=True)
         with connection.transaction():
             store.create_event_tables(connection, layouts)
         client = Client(Endpoint(node.url))

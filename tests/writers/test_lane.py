@@ -379,3 +379,37 @@ def test_a_treasury_that_is_empty_and_then_filled(world: World) -> None:
     world.finish()
     assert world.status(intent) == "confirmed"
     assert world.overview(intent)["alert"] is False
+
+
+def test_a_campaign_that_is_not_final_yet_is_waited_for(world: World) -> None:
+    """In another order of blocks its address would be another campaign's."""
+    campaign = str(uuid.uuid4())
+    created = world.submit(
+        "campaign.create",
+        campaign=campaign,
+        issuer=world.platform.at["issuer"],
+        funding_goal="1000000",
+        min_investment="1",
+        max_investment="0",
+        duration_seconds=30 * 86400,
+        grace_seconds=0,
+        success_threshold_bps=7500,
+        document_uri="ipfs://offer",
+    )
+    world.round()
+    world.mine()
+    world.round()
+    assert world.status(created) == "included"
+    recorded = world.submit(
+        "campaign.record_investment",
+        campaign=campaign,
+        investment=str(uuid.uuid4()),
+        investor=world.platform.at["alice"],
+        amount="5000",
+        payment_reference="FT1",
+    )
+    world.round()
+    assert world.status(recorded) == "waiting"
+    assert "final" in world.overview(recorded)["waits_for"]
+    world.finish()
+    assert world.status(recorded) == "confirmed"
