@@ -24,6 +24,7 @@ from chainfirst.ops.commands import (
     intents,
     lanes,
     parts,
+    reconcile,
     rewind,
     sources,
 )
@@ -42,6 +43,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
 app.add_typer(rewind.app)
+app.add_typer(reconcile.app)
 app.add_typer(sources.app, name="sources")
 app.add_typer(intents.app, name="intents")
 app.add_typer(lanes.app, name="lanes")
@@ -163,6 +165,14 @@ def _write(
         for name, (signer, lane) in writers.lanes.items()
     ]
     supervisor.add(part.Listener(leader, connect, list(wakes)))
+    if found.platform.enabled:
+        from chainfirst.writers import node, rules
+
+        def voting_unit() -> int:
+            with pool.pinned() as client:
+                return writers.voting_unit(node.Node(client.endpoint))
+
+        wakes.append(supervisor.add(part.RulesPart(rules.Rules(voting_unit).run, leader, connect)).wake)
     return wakes
 
 
@@ -182,7 +192,7 @@ def _leader(
     woken: list[Callable[[], None]],
 ) -> "session.Leader":
     """The indexer as a part: its session, the leadership, and steps on one endpoint after the other.
-    `woken` are called after each step that did something."""
+    `woken` are called at the head, after steps that did something."""
     from chainfirst.indexer import engine, window, wiring
     from chainfirst.ops import progress, session
     from chainfirst.schema import store
@@ -209,6 +219,8 @@ def _leader(
             connection, client, setup, epoch, ranges, settler=settle.Settler(), observer=observer
         )
 
+        news = True
+
         def step() -> float:
             with pool.pinned() as client:
                 indexer.use(client, pool.second(client))
@@ -216,11 +228,15 @@ def _leader(
             for announcer in setup.announcers:
                 factory = announcer.source.decoder.layout.contract
                 numbers.children.labels(factory).set(len(announcer.children.since))
-            if did is engine.Progress.IDLE:
-                return POLL_SECONDS
-            for wake in woken:
-                wake()
-            return 0.0
+            nonlocal news
+            if did is engine.Progress.ADVANCED:
+                news = True
+                return 0.0
+            if news:  # at the head again: nobody signs before
+                for wake in woken:
+                    wake()
+            news = False
+            return POLL_SECONDS
 
         return step
 
