@@ -5,6 +5,7 @@ goes on, a reset error goes on at once, a fatal one ends the process with its ex
 exception is a bug and ends it with 1.
 """
 
+import contextlib
 import queue
 import signal
 import threading
@@ -20,6 +21,7 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 GRACE_SECONDS = 1.0  # for what runs already; then its statement is cancelled
 STOP_SECONDS = 3.5  # then what still hangs is left behind
+LOOK_SECONDS = 0.25  # between looks for a signal that woke nobody
 INTERRUPT_SECONDS = 0.2  # between cancels: one may hit the gap between two statements
 
 
@@ -170,7 +172,7 @@ class Supervisor:
             self._threads.append(thread)
             thread.start()
         started()
-        why = self._ended.get()
+        why = self._wait()
         error = None if isinstance(why, str) else self._as_error(why)
         self._logger.info("stopping", why=why if isinstance(why, str) else type(why).__name__)
         abandoned = self._stop_all(closers)
@@ -178,6 +180,13 @@ class Supervisor:
             self._logger.warning("abandoned", threads=abandoned)
         self._logger.info("stopped")
         return Ended(error, tuple(abandoned))
+
+    def _wait(self) -> BaseException | str:
+        # A signal's handler runs only when get() returns. One that comes just before get() blocks, or to
+        # another thread, doesn't interrupt it: so it returns now and then.
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._ended.get(timeout=LOOK_SECONDS)
 
     def _asked(self, number: int, _: object) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):

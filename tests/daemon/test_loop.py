@@ -151,6 +151,21 @@ def test_any_thread_that_dies_ends_the_process(numbers: metrics.Metrics) -> None
     assert "helper" in str(ended.error)
 
 
+def test_a_signal_that_interrupts_another_thread_is_seen(numbers: metrics.Metrics) -> None:
+    """The main thread waits on, as it does when a signal comes just before it begins to wait."""
+    begun = threading.Event()
+
+    def signal_itself() -> None:
+        begun.wait()
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    supervisor = running.Supervisor(numbers)
+    supervisor.add(Dying(signal_itself))
+    with capture_logs() as logs:
+        assert supervisor.run(begun.set, []) == running.Ended(None, ())
+    assert [line["why"] for line in logs if line["event"] == "stopping"] == ["SIGTERM"]
+
+
 def test_a_job_that_fails_is_counted_and_ends_nothing(numbers: metrics.Metrics) -> None:
     periodic, done = jobs.Jobs(numbers), threading.Semaphore(0)
 
