@@ -85,7 +85,7 @@ class Lane:
         opened = store.open_transactions(self._conn, self._signer.address, desk.now)
         tended = tending.tend(desk, opened, self._sight(desk, head, opened))
         if tended.stop is not None:
-            self._block(desk, tended.stop)
+            self.stop(tended.stop)
             return False
         self._report(desk, tended.alerts)
         self._explain_failures(desk)
@@ -96,6 +96,13 @@ class Lane:
         if indexed < head.number - self._settings.behind_blocks:
             return False
         return self._sign(desk, len(opened), final)
+
+    def stop(self, why: str) -> None:
+        """Sign nothing more until somebody decides; what is signed is sent all the same."""
+        with self._conn.transaction():
+            chain_store.assert_epoch(self._conn, self._epoch)
+            store.block_lane(self._conn, self._signer.address, why)
+        logger.error("lane_stopped", signer=self._signer.address, why=why)
 
     def _open(self, desk: Desk) -> store.Lane:
         """The lane's row. A key whose nonces this database doesn't know begins at the chain's, if nothing can
@@ -156,12 +163,6 @@ class Lane:
             )
             return False
         return signing.sign_new(desk, room, final) > 0
-
-    def _block(self, desk: Desk, why: str) -> None:
-        with self._conn.transaction():
-            desk.assert_leads()
-            store.block_lane(self._conn, self._signer.address, why)
-        logger.error("lane_stopped", signer=self._signer.address, why=why)
 
     def _report(self, desk: Desk, alerts: list[str]) -> None:
         memory = self._memory

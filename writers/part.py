@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import psycopg
+from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.indexer.rpc.client import Client
 from chainfirst.ops import errors, log, session
+from chainfirst.schema.store import LeadershipLost
 from chainfirst.writers.answers import Class
 from chainfirst.writers.desk import Settings
 from chainfirst.writers.lane import Lane
@@ -122,7 +124,17 @@ class LanePart(Following):
     def _work(self, connection: session.Connection, epoch: int) -> float:  # noqa: ARG002
         assert self._lane is not None
         with self._pool.pinned() as client:
-            more = self._lane.step(Node(client.endpoint, self._decoder))
+            try:
+                more = self._lane.step(Node(client.endpoint, self._decoder))
+            except LeadershipLost:
+                raise
+            except rpc_errors.RpcFatalError as error:
+                # what one node refuses is no reason to stop indexing
+                raise errors.TransientError(error.message, error.advice) from error
+            except errors.FatalError as error:
+                # a signer that signs something else, a node that changes what is sent: this lane alone stops
+                self._lane.stop(str(error))
+                return POLL_SECONDS
         return 0.0 if more else POLL_SECONDS
 
 

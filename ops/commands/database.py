@@ -12,6 +12,13 @@ from chainfirst.ops.commands import context, parts, verdicts
 
 app = typer.Typer()
 
+_OPEN_INTENTS = """
+SELECT intent.status_of(id) AS status, count(*) FROM intent.intents WHERE outcome IS NULL GROUP BY 1 ORDER BY 1
+"""
+_STOPPED_LANES = (
+    "SELECT name, blocked_reason FROM intent.lanes WHERE blocked_reason IS NOT NULL ORDER BY name"
+)
+
 
 @app.command(epilog="Example: chainfirst migrate")
 def migrate(context_: typer.Context) -> None:
@@ -25,27 +32,33 @@ def migrate(context_: typer.Context) -> None:
 def status(
     context_: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
-    """How far the database is true to the chain, by its committed cursor."""
+    """How far the database is true to the chain, by its committed cursor; and what it wants of the chain."""
     from chainfirst.schema import store
 
     with psycopg.connect(reach.database_url(context.load_config(context_))) as connection:
         try:
             cursor = store.read_cursor(connection)
             sources = store.read_sources(connection)
+            intents = dict(connection.execute(_OPEN_INTENTS).fetchall())
+            stopped = dict(connection.execute(_STOPPED_LANES).fetchall())
         except psycopg.errors.UndefinedTable:
             cursor = None
     if cursor is None:
         raise errors.ConfigError("this database follows no chain yet", "Start the daemon: chainfirst run.")
     syncing = {name: source.complete_to for name, source in sources.items() if not source.joined}
-    facts = dataclasses.asdict(cursor) | {"syncing": syncing}
+    facts = dataclasses.asdict(cursor)
     if as_json:
-        typer.echo(json.dumps(facts))
+        typer.echo(json.dumps(facts | {"syncing": syncing, "intents": intents, "stopped_lanes": stopped}))
         return
-    del facts["syncing"]
     for name, value in facts.items():
         typer.echo(f"{name:16} {'-' if value is None else value}")
     for name, complete_to in syncing.items():
         typer.echo(f"{'syncing':16} event.{name}, complete to {complete_to}")
+    if intents:
+        counts = ", ".join(f"{count} {name}" for name, count in intents.items())
+        typer.echo(f"{'intents':16} {counts}")
+    for lane, why in stopped.items():
+        typer.echo(f"{'stopped lane':16} {lane}: {why}")
 
 
 @app.command(epilog="Example: chainfirst rebuild")
