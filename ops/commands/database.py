@@ -13,7 +13,8 @@ from chainfirst.ops.commands import context, parts, verdicts
 app = typer.Typer()
 
 _OPEN_INTENTS = """
-SELECT intent.status_of(id) AS status, count(*) FROM intent.intents WHERE outcome IS NULL GROUP BY 1 ORDER BY 1
+SELECT intent.status_of(id) AS status, count(*) FROM intent.intents WHERE outcome IS NULL
+GROUP BY status ORDER BY status
 """
 _STOPPED_LANES = (
     "SELECT name, blocked_reason FROM intent.lanes WHERE blocked_reason IS NOT NULL ORDER BY name"
@@ -39,8 +40,8 @@ def status(
         try:
             cursor = store.read_cursor(connection)
             sources = store.read_sources(connection)
-            intents = dict(connection.execute(_OPEN_INTENTS).fetchall())
-            stopped = dict(connection.execute(_STOPPED_LANES).fetchall())
+            intents: dict[str, int] = dict(connection.execute(_OPEN_INTENTS).fetchall())
+            stopped: dict[str, str] = dict(connection.execute(_STOPPED_LANES).fetchall())
         except psycopg.errors.UndefinedTable:
             cursor = None
     if cursor is None:
