@@ -6,6 +6,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -245,6 +247,31 @@ def by_hand(secret: bytes) -> dict[str, Any]:
     crypto = {"cipher": "aes-128-ctr", "cipherparams": {"iv": f"{1:032x}"}, "ciphertext": ciphertext.hex()}
     mac = keccak(derived[16:] + ciphertext).hex()
     return {"version": 3, "crypto": crypto | {"kdf": "pbkdf2", "kdfparams": parameters, "mac": mac}}
+
+
+UNLOCK_AND_PARSE = """
+import sys
+from pathlib import Path
+from chainfirst.indexer.rpc.http import Answer
+from chainfirst.writers.signers import keystore
+import msgspec
+
+limit = sys.getrecursionlimit()
+keystore.open(Path(sys.argv[1]), Path(sys.argv[2]), {})
+assert sys.getrecursionlimit() == limit, sys.getrecursionlimit()
+try:
+    msgspec.json.decode(b'{"result":' + b"[" * 1_000_000, type=Answer[object])
+except RecursionError:
+    print("refused")
+"""
+
+
+def test_after_a_keystore_was_opened_a_deeply_nested_answer_is_no_crash(tmp_path: Path) -> None:
+    """In a process of its own: here eth_account is imported already."""
+    file, password = written(tmp_path / "key.json", locked()), written(tmp_path / "password", PASSWORD)
+    command = [sys.executable, "-c", UNLOCK_AND_PARSE, str(file), str(password)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
 
 
 def test_missing_and_odd_files(tmp_path: Path) -> None:

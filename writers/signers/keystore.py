@@ -11,8 +11,10 @@ import io
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from chainfirst.ops.errors import ConfigError
 from chainfirst.writers.signers import key
@@ -74,13 +76,26 @@ def is_private(found: os.stat_result, us: int) -> bool:
     return found.st_uid == us and not found.st_mode & 0o077
 
 
+def _account() -> Any:
+    """eth_account's class, imported late because that takes half a second.
+
+    A package behind it (py_ecc) raises the process's limit of recursion to 100,000, with which a deeply
+    nested answer of a node overflows the stack of a JSON parser: a segmentation fault.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        from eth_account import Account
+    finally:
+        sys.setrecursionlimit(limit)
+    return Account
+
+
 def _unlocked(content: bytes, password: bytes) -> key.KeySigner | str:
     """The signer, or what is wrong. Never raises: this frame and those of the libraries hold the secrets.
 
     The content may be one too: a bare key in the wrong place.
     """
-    from eth_account import Account  # half a second
-
+    account = _account()
     password = password.removesuffix(b"\n").removesuffix(b"\r")
     if not password:
         return "the password is empty"
@@ -88,7 +103,7 @@ def _unlocked(content: bytes, password: bytes) -> key.KeySigner | str:
         store = json.loads(content)
         if not isinstance(store, dict) or store.get("version") != 3:
             return "it is no keystore of version 3"
-        signer = key.signer(Account.decrypt(store, password))  # type: ignore[arg-type]  # takes bytes
+        signer = key.signer(account.decrypt(store, password))
     except Exception as error:
         wrong = "MAC mismatch" in str(error)
         return "the password is wrong" if wrong else f"it is no keystore ({type(error).__name__})"
