@@ -1,7 +1,8 @@
 """Who takes part in the demonstration, and who invests how much in what: the script's data."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,7 +15,8 @@ MINIMUM = 1_000_00  # santim
 FUNDS = 1_000_000_00  # santim of every investor at the beginning
 TREASURY_FUNDS = 5_000_000_00
 
-OFFICES = ("owner", "operator", "registrar", "minter", "treasury", "fees")
+OFFICES = ("bank", "treasury", "fees")  # accounts that the node signs for; the bank makes the tokens
+SIGNERS = ("operator", "minter", "owner")  # accounts that the daemon signs for, a lane each
 INVESTORS = (
     "Abebe", "Almaz", "Bekele", "Chaltu", "Dawit", "Eden",
     "Fikru", "Genet", "Hana", "Kebede", "Lulit", "Meron",
@@ -41,7 +43,7 @@ COMPANIES = (
 
 @dataclass(frozen=True)
 class Investment:
-    """What an investor puts into a company's campaign; `by_bank`: money that the operator records."""
+    """What an investor puts into a company's campaign; `by_bank`: money that the app asks to record."""
 
     number: int
     company: str
@@ -55,14 +57,19 @@ class Investment:
         return new_id(f"investment {self.number}")
 
     @property
-    def payment(self) -> bytes:
-        """The payment's reference."""
-        return new_id(f"payment {self.number}")
+    def payment(self) -> str:
+        """The bank's reference."""
+        return f"FT{self.number:06}"
 
 
 def new_id(name: str) -> bytes:
     """The same UUID for the same name, as the platform writes it on chain."""
     return uuid.uuid5(uuid.NAMESPACE_URL, f"chainfirst:demo:{name}").bytes + bytes(16)
+
+
+def as_uuid(word: bytes) -> str:
+    """An id as the platform's database has it."""
+    return str(uuid.UUID(bytes=word[:16]))
 
 
 def santim(birr: str | int) -> int:
@@ -132,10 +139,10 @@ class Cast:
     address_of: Mapping[str, str]
 
     @classmethod
-    def of(cls, accounts: Sequence[str]) -> "Cast":
-        """The node's accounts, handed out in order."""
+    def of(cls, accounts: Sequence[str], signers: Mapping[str, str]) -> "Cast":
+        """The node's accounts, handed out in order, and the daemon's."""
         names = ("deployer", *OFFICES, *(company.key for company in COMPANIES), *INVESTORS)
-        return cls(dict(zip(names, accounts, strict=False)))
+        return cls(dict(zip(names, accounts, strict=False)) | dict(signers))
 
     def __getitem__(self, name: str) -> str:
         return self.address_of[name]
@@ -161,6 +168,32 @@ def accepted() -> dict[str, int]:
             totals[each.company] + each.amount, santim(company(each.company).goal_birr)
         )
     return totals
+
+
+def followed(keys: Iterable[str]) -> dict[str, int]:
+    """How many intents of each kind the rules make when these companies' campaigns end."""
+    count = Counter[str]()
+    for each in map(company, keys):
+        count["campaign.finalize"] += each.outcome != "cancelled"
+        if each.outcome == "successful":
+            count["escrow.release"] += 1
+            count["certificate.mint"] += sum(one.company == each.key for one in INVESTMENTS)
+        else:
+            count["escrow.refund"] += len({one.investor for one in INVESTMENTS if one.company == each.key})
+    return dict(count)
+
+
+def intents() -> dict[str, int]:
+    """How many intents of each kind there are in the end: the app's, and those of the rules."""
+    return followed(each.key for each in COMPANIES) | {
+        "issuer.register": len(COMPANIES),
+        "issuer.set_active": 2,
+        "investor.set_verified": len(INVESTORS),
+        "campaign.create": len(COMPANIES),
+        "campaign.record_investment": sum(each.by_bank for each in INVESTMENTS),
+        "campaign.cancel": sum(each.outcome == "cancelled" for each in COMPANIES),
+        "certificate.revoke": 1,
+    }
 
 
 def birr(units: int | Decimal | None) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from web3.contract import Contract
 
 GAS = 800_000
-GAS_OF_BATCHES = 8_000_000
+FUNDS_WEI = 10**20  # for a signer's gas
 MINED_SECONDS = 20.0
 
 
@@ -24,12 +24,11 @@ class Call:
     sender: str
     to: str
     data: str
-    gas: int = GAS
 
     @property
     def request(self) -> dict[str, str]:
         """As the node takes it."""
-        return {"from": self.sender, "to": self.to, "data": self.data, "gas": hex(self.gas)}
+        return {"from": self.sender, "to": self.to, "data": self.data, "gas": hex(GAS)}
 
 
 class Chain:
@@ -67,9 +66,17 @@ class Chain:
         found: Contract = self.web3.eth.contract(address=self.web3.to_checksum_address(address), abi=abi)
         return found
 
-    def call(self, sender: str, contract: "Contract", function: str, *arguments: Any, gas: int = GAS) -> Call:
+    def call(self, sender: str, contract: "Contract", function: str, *arguments: Any) -> Call:
         """What `block` sends."""
-        return Call(sender, contract.address, contract.encode_abi(function, list(arguments)), gas)
+        return Call(sender, contract.address, contract.encode_abi(function, list(arguments)))
+
+    def fund(self, address: str) -> None:
+        """Ether for gas."""
+        self.rpc("anvil_setBalance", address, hex(FUNDS_WEI))
+
+    def nonce(self, address: str) -> int:
+        """How many transactions of that account are in blocks."""
+        return int(self.rpc("eth_getTransactionCount", address, "latest"), 16)
 
     def mine_on_demand(self) -> None:
         """From now on no block comes by itself."""

@@ -1,12 +1,14 @@
-"""What must hold at the end: the ledger in itself, against the script, and against the chain's own books."""
+"""What must hold at the end: the ledger in itself, against the script, and against the chain's own books; and
+that every intent had its effect, once."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainfirst.ops.demo import cast
 from chainfirst.ops.demo.cast import COMPANIES, INVESTMENTS, INVESTORS, Cast, birr
+from chainfirst.ops.demo.intents import Intents
 from chainfirst.ops.demo.ledger import Glance, Ledger
 
 if TYPE_CHECKING:
@@ -106,6 +108,36 @@ def of_the_chain(ledger: Ledger, who: Cast, contracts: Mapping[str, "Contract"])
     )
 
 
+def of_the_intents(found: Intents, nonce: Callable[[str], int], lost: int) -> Iterator[Check]:
+    """Everything asked for is confirmed, has one effect, and used one nonce. `nonce`: an account's on the
+    chain; `lost`: how many intents lost their block."""
+    yield _same(
+        "intents confirmed",
+        dict(Counter(f"{each.kind} {each.status}" for each in found.rows)),
+        {f"{kind} confirmed": count for kind, count in cast.intents().items()},
+    )
+    yield _same(
+        "effects of each intent on the chain",
+        {f"{each.kind} {each.key}": found.effects[each.id] for each in found.rows},
+        {f"{each.kind} {each.key}": 1 for each in found.rows},
+    )
+    yield Check(
+        "transactions of the daemon's keys on the chain, one for each intent",
+        str(sum(nonce(lane.signer) for lane in found.lanes)),
+        str(len(found.rows)),
+    )
+    yield Check(
+        "nonces of each lane, without a gap, as the chain has them",
+        "; ".join(f"{lane.name} {lane.first} to {lane.last}, {lane.loose} loose" for lane in found.lanes),
+        "; ".join(f"{lane.name} 0 to {nonce(lane.signer) - 1}, 0 loose" for lane in found.lanes),
+    )
+    yield Check(
+        "transactions of intents that were taken out of their block and mined again",
+        str(sum(each.taken_out > 0 and each.status == "confirmed" for each in found.rows)),
+        str(lost),
+    )
+
+
 def _balances(ledger: Ledger, who: Cast) -> Counter[str]:
     """What the ledger says of everybody's tokens: what they began with, and what came and went since."""
     balances: Counter[str] = Counter({who[name].lower(): cast.FUNDS for name in INVESTORS})
@@ -125,7 +157,7 @@ def _count(keys: object) -> dict[object, str]:
     return {key: f"{number} times" for key, number in Counter(keys).items()}  # type: ignore[call-overload]
 
 
-def _same(what: str, found: Mapping[object, str], expected: Mapping[object, str]) -> Check:
+def _same(what: str, found: Mapping[Any, object], expected: Mapping[Any, object]) -> Check:
     """One check of many values: how many there are, or those that differ."""
     differing = sorted({key for key in {*found, *expected} if found.get(key) != expected.get(key)}, key=str)
     if not differing:

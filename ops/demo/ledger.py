@@ -19,6 +19,7 @@ FROM chain.changes
 CROSS JOIN LATERAL (SELECT sum(value::bigint) AS rows FROM jsonb_each_text(added)) a
 CROSS JOIN LATERAL (SELECT sum(value::bigint) AS rows FROM jsonb_each_text(removed)) r
 """
+_STATUSES = "SELECT status, count(*) AS rows FROM intent.overview GROUP BY status"
 _LATEST = """
 SELECT i.block_number, i.investor, i.payer, i.amount, c.issuer
 FROM ledger.investments i JOIN ledger.campaigns c USING (address)
@@ -55,10 +56,11 @@ _UNDECODED = "SELECT count(*) AS rows FROM event.undecoded"
 
 @dataclass(frozen=True)
 class Glance:
-    """The live view's data, of one snapshot of the database."""
+    """The live view's data, of one snapshot of the database. `intents`: how many, by status."""
 
     cursor: store.Cursor | None
     counts: dict[str, int]
+    intents: dict[str, int]
     rollbacks: int
     events_added: int
     events_removed: int
@@ -101,6 +103,7 @@ def glance(connection: psycopg.Connection[Any], latest: int) -> Glance:
         return Glance(
             cursor=store.read_cursor(connection),
             counts=counts,
+            intents={row["status"]: row["rows"] for row in _rows(connection, _STATUSES)},
             latest=_rows(connection, _LATEST, latest),
             **totals,
         )

@@ -1,78 +1,112 @@
-"""The platform's life, step by step. It knows the chain alone: the database is the daemon's affair."""
+"""The platform's life, step by step: what its app asks in the database, and what investors send to the chain.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+What follows from that is nobody's to ask: campaigns are finalized, issuers paid, investors refunded and
+certificates minted by the daemon's rules.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from chainfirst.ops import errors
 from chainfirst.ops.demo import cast
+from chainfirst.ops.demo.app import App, Wish
 from chainfirst.ops.demo.cast import COMPANIES, DAY, INVESTORS, Cast, Investment
-from chainfirst.ops.demo.chain import GAS_OF_BATCHES, Call, Chain
+from chainfirst.ops.demo.chain import Call, Chain
+from chainfirst.ops.demo.pace import Pace
 
 if TYPE_CHECKING:
     from web3.contract import Contract
 
 REORGANISATION = 5  # blocks
-IN_A_BATCH = 6
-LOUD = "REORGANISATION"
-HASH = bytes(range(32))  # stands for that of a document
+KILLS = 2
+LOUD, KILL = "REORGANISATION", "KILL -9"
+HASH = f"0x{bytes(range(32)).hex()}"  # stands for that of a document
+
+
+class Daemon(Protocol):
+    """The daemon's process."""
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+
+    def start(self) -> int:
+        """Start it; its pid."""
 
 
 @dataclass
 class Play:
-    """The script. `settle` waits until the daemon has indexed the head."""
+    """The script. `ended`: companies whose campaigns have; `lost`: how many intents the reorganisation took
+    out of their blocks."""
 
     chain: Chain
     cast: Cast
     contracts: Mapping[str, "Contract"]
-    settle: Callable[[], None]
+    app: App
+    pace: Pace
+    daemon: Daemon
     campaigns: dict[str, "Contract"] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
+    lost: int = 0
 
     def steps(self) -> Iterator[str]:
         """What is done next; it is done when the iterator goes on."""
         yield from self._admission()
         yield from self._opening()
         yield from self._investing(cast.BEFORE)
+        yield from self._all_confirmed()
         yield from self._reorganisation()
-        yield from self._investing(cast.AFTER)
+        yield from self._killed_in_flight()
         yield from self._early_ends()
         yield from self._late_ends()
         yield from self._certificates()
 
     def _admission(self) -> Iterator[str]:
-        registry, token, factory = (
-            self.contracts[key] for key in ("issuer_registry", "token", "campaign_factory")
-        )
         for each in COMPANIES:
-            yield f"the registrar registers {each.name}"
-            self.chain.block(
-                self._call("registrar", registry, "registerIssuer", cast.new_id(each.name),
-                           self.cast[each.key], HASH, f"ipfs://{each.key}")
+            yield f"the app asks to register {each.name}"
+            self.app.ask(
+                Wish("issuer.register",
+                     {"company": _uuid(each.name), "wallet": self.cast[each.key], "credential_hash": HASH,
+                      "document_uri": f"ipfs://{each.key}", "name": each.name}, _registration(each.key))
             )  # fmt: skip
         suspended = COMPANIES[2]
-        yield f"the registrar suspends {suspended.name}"
-        self.chain.block(self._call("registrar", registry, "setActive", self.cast[suspended.key], False))
-        yield f"{suspended.name} has mended its papers and is reinstated"
-        self.chain.block(self._call("registrar", registry, "setActive", self.cast[suspended.key], True))
-        yield f"{len(INVESTORS)} investors are verified, and get {cast.birr(cast.FUNDS)} birr each"
+        wallet, suspension = self.cast[suspended.key], f"suspend {suspended.key}"
+        yield f"{suspended.name} shall be suspended when it is registered, and reinstated after that"
+        self.app.ask(
+            Wish("issuer.set_active", {"wallet": wallet, "active": False}, suspension,
+                 _registration(suspended.key)),
+            Wish("issuer.set_active", {"wallet": wallet, "active": True}, _reinstatement(suspended.key),
+                 suspension),
+        )  # fmt: skip
+        yield f"{len(INVESTORS)} investors shall be verified, and get {cast.birr(cast.FUNDS)} birr each"
+        self.app.ask(
+            *(Wish("investor.set_verified", {"investor": self.cast[name], "verified": True}, f"verify {name}")
+              for name in INVESTORS)
+        )  # fmt: skip
+        token, factory = self.contracts["token"], self.contracts["campaign_factory"]
         self.chain.block(
-            *(self._call("registrar", registry, "setInvestor", self.cast[name], True) for name in INVESTORS)
-        )
-        self.chain.block(
-            *(self._call("minter", token, "mint", self.cast[name], cast.FUNDS) for name in INVESTORS),
-            self._call("minter", token, "mint", self.cast["treasury"], cast.TREASURY_FUNDS),
+            *(self._call("bank", token, "mint", self.cast[name], cast.FUNDS) for name in INVESTORS),
+            self._call("bank", token, "mint", self.cast["treasury"], cast.TREASURY_FUNDS),
             self._call("treasury", token, "approve", factory.address, 2**256 - 1),
         )
 
     def _opening(self) -> Iterator[str]:
-        factory = self.contracts["campaign_factory"]
         for each in COMPANIES:
-            yield f"the operator opens the campaign of {each.name}: {each.goal_birr:,} birr"
-            terms = (
-                cast.new_id(each.key), self.cast[each.key], cast.santim(each.goal_birr), cast.MINIMUM, 0,
-                cast.DURATION, cast.GRACE, cast.THRESHOLD_BPS, f"ipfs://{each.key}/offer",
+            yield f"the app asks for the campaign of {each.name}: {each.goal_birr:,} birr"
+            parent = _reinstatement(each.key) if each is COMPANIES[2] else _registration(each.key)
+            self.app.ask(
+                Wish("campaign.create",
+                     {"campaign": _uuid(each.key), "issuer": self.cast[each.key],
+                      "funding_goal": str(cast.santim(each.goal_birr)), "min_investment": str(cast.MINIMUM),
+                      "max_investment": "0", "duration_seconds": cast.DURATION, "grace_seconds": cast.GRACE,
+                      "success_threshold_bps": cast.THRESHOLD_BPS, "document_uri": f"ipfs://{each.key}/offer",
+                      "title": f"{each.name} shares"}, f"campaign of {each.key}", parent)
             )  # fmt: skip
-            self.chain.block(self._call("operator", factory, "createCampaign", terms))
-            address = factory.functions.campaignOf(cast.new_id(each.key)).call()
+        yield from self._all_confirmed()
+        for each in COMPANIES:
+            address = self.app.campaign(cast.new_id(each.key))
+            if address is None:
+                raise errors.FatalError(f"the campaign of {each.name} is confirmed, but not in the ledger")
             self.campaigns[each.key] = self.chain.contract("CampaignImplementation", address)
         yield "the investors allow the campaigns to take their birr"
         token = self.contracts["token"]
@@ -84,103 +118,137 @@ class Play:
     def _investing(self, investments: Sequence[Investment]) -> Iterator[str]:
         for each in investments:
             yield _words(each)
-            self.chain.block(self._invest(each))
+            if each.by_bank:
+                self.app.ask(self._payment(each))
+            else:
+                self.chain.block(self._invest(each))
 
     def _reorganisation(self) -> Iterator[str]:
-        """Blocks that the daemon has indexed are replaced: four of their ten investments are in other
-        blocks then, six are gone, and come again in another order."""
+        """Blocks that the daemon has indexed are replaced: three investments are in other blocks then, all
+        else is gone. The investors send theirs again, the daemon its own by itself."""
         investments = cast.REORGANISED
-        for first, second in zip(investments[::2], investments[1::2], strict=True):
-            yield f"{_words(first)}; {_words(second)}"
-            self.chain.block(self._invest(first), self._invest(second))
-        self.settle()
-        *dropped, a, b, c, d = investments
+        for pair in zip(investments[::2], investments[1::2], strict=True):
+            yield "; ".join(map(_words, pair))
+            self.app.ask(*(self._payment(each) for each in pair if each.by_bank))
+            self.pace.until(self.app.all_sent, "send what is asked", blocks=False)
+            self.chain.block(*(self._invest(each) for each in pair if not each.by_bank))
+        self.pace.to_head()
+        keys = [_key(each) for each in investments if each.by_bank]
+        self.lost = self.app.statuses(keys).count("included")
+        *dropped, a, b, c = (each for each in investments if not each.by_bank)
         yield f"{LOUD}: the last {REORGANISATION} blocks are replaced by others"
-        kept = [(self._invest(each), place) for each, place in ((d, 0), (c, 0), (b, 2), (a, 4))]
-        self.chain.replace(REORGANISATION, kept)
-        self.settle()
-        yield f"{LOUD}: {len(dropped)} investments are gone, 4 are in other blocks; the ledger has followed"
-        yield "the dropped transactions are sent again, the last one first"
-        backwards = [self._invest(each) for each in reversed(dropped)]
-        self.chain.block(*backwards[:4])
-        self.chain.block(*backwards[4:])
-        self.settle()
+        self.chain.replace(
+            REORGANISATION, [(self._invest(each), place) for each, place in ((c, 0), (b, 2), (a, 4))]
+        )
+        self.pace.to_head()
+        now = self.app.statuses(keys)
+        yield (
+            f"{LOUD}: 3 investments are in other blocks, {len(dropped)} are gone, and {self.lost} that the "
+            f"daemon sent; its intents: {', '.join(f'{now.count(each)} {each}' for each in sorted({*now}))}"
+        )
+        yield "the investors send theirs again, the last one first; the daemon needs nobody to tell it"
+        self.chain.block(*(self._invest(each) for each in reversed(dropped)))
+        yield from self._all_confirmed()
+
+    def _killed_in_flight(self) -> Iterator[str]:
+        paid = [each for each in cast.AFTER if each.by_bank]
+        invested = [each for each in cast.AFTER if not each.by_bank]
+        yield "; ".join(map(_words, paid))
+        self.app.ask(*(self._payment(each) for each in paid))
+        self.pace.until(self.app.all_sent, "send what is asked", blocks=False)
+        yield f"{KILL}: the daemon is killed with {len(paid)} transactions in flight"
+        self.daemon.kill()
+        yield from self._investing(invested[:5])
+        yield f"it starts again, pid {self.daemon.start()}"
+        yield from self._investing(invested[5:])
+        yield from self._all_confirmed()
 
     def _early_ends(self) -> Iterator[str]:
-        solar, dairy = self.campaigns["solar"], self.campaigns["dairy"]
-        yield "Abay Solar has reached its goal: the campaign ends early, and the issuer is paid"
-        self.chain.block(self._call("Almaz", solar, "finalize"))
-        self.chain.block(self._call("Almaz", solar, "releaseFunds"))
-        self.chain.block(self._call("operator", solar, "withdrawFee"))
-        yield "the owner cancels the campaign of Awash Dairy"
-        self.chain.block(self._call("owner", dairy, "cancel", "the licence was withdrawn"))
-        yield from self._refunds("dairy")
+        yield "the owner's app asks to cancel the campaign of Awash Dairy: all its investors get their money"
+        reason = "the licence was withdrawn"
+        self.app.ask(Wish("campaign.cancel", {"campaign": _uuid("dairy"), "reason": reason}, "cancel dairy"))
+        yield "Abay Solar has reached its goal: the campaign ends early, its issuer is paid, by the rules"
+        yield from self._rules("solar", "dairy")
+        self.chain.block(self._call("fees", self.campaigns["solar"], "withdrawFee"))
 
     def _late_ends(self) -> Iterator[str]:
-        coffee, textiles = self.campaigns["coffee"], self.campaigns["textiles"]
         deadline = self._deadline()
         yield "30 days pass: the deadline"
         self.chain.pass_time(deadline + DAY)
         yield from self._investing(cast.IN_GRACE)
+        yield from self._all_confirmed()
+        yield f"{KILL}: the daemon is killed while nothing is under way"
+        self.daemon.kill()
         yield "the days of grace pass"
         self.chain.pass_time(deadline + cast.GRACE + 1)
-        yield "Sheger Coffee has succeeded: 82 % of its goal; its issuer is paid"
-        self.chain.block(self._call("Kebede", coffee, "finalize"))
-        self.chain.block(self._call("Kebede", coffee, "releaseFunds"))
-        yield "Lalibela Textiles has failed: 35 % of its goal"
-        self.chain.block(self._call("operator", textiles, "finalize"))
-        yield from self._refunds("textiles")
-
-    def _refunds(self, key: str) -> Iterator[str]:
-        names = sorted({each.investor for each in cast.INVESTMENTS if each.company == key})
-        for name in names:
-            yield f"{name} is refunded by the campaign of {cast.company(key).name}"
-            self.chain.block(self._call("operator", self.campaigns[key], "refund", self.cast[name]))
+        yield f"it starts again, pid {self.daemon.start()}"
+        yield "Sheger Coffee has succeeded with 82 % of its goal, Lalibela Textiles has failed with 35 %"
+        yield from self._rules("coffee", "textiles")
 
     def _certificates(self) -> Iterator[str]:
         certificate = self.contracts["share_certificate"]
-        for key in ("solar", "coffee"):
-            mints = [
-                (self.cast[each.investor], self._investment_id(each), self.campaigns[key].address, HASH)
-                for each in cast.INVESTMENTS
-                if each.company == key
-            ]
-            for start in range(0, len(mints), IN_A_BATCH):
-                batch = mints[start : start + IN_A_BATCH]
-                yield f"the minter mints {len(batch)} certificates of {cast.company(key).name}"
-                self.chain.block(self._call("minter", certificate, "mintBatch", batch, gas=GAS_OF_BATCHES))
-        given, revoked = self._token("solar", "Genet"), self._token("coffee", "Bekele")
+        given, revoked = (
+            self.app.certificate(self.campaigns[key].address, self.cast[name])
+            for key, name in (("solar", "Genet"), ("coffee", "Bekele"))
+        )
         yield f"Genet gives certificate {given} to Meron"
         genet, meron = self.cast["Genet"], self.cast["Meron"]
         self.chain.block(self._call("Genet", certificate, "transferFrom", genet, meron, given))
-        yield f"the registrar revokes certificate {revoked} of Bekele"
-        self.chain.block(self._call("registrar", certificate, "revoke", revoked, "a court's order"))
+        yield f"the app asks to revoke certificate {revoked} of Bekele"
+        payload = {"token_id": str(revoked), "reason": "a court's order"}
+        self.app.ask(Wish("certificate.revoke", payload, f"revoke certificate {revoked}"))
+        yield from self._all_confirmed()
 
-    def _call(self, who: str, contract: "Contract", function: str, *arguments: object, **more: int) -> Call:
-        return self.chain.call(self.cast[who], contract, function, *arguments, **more)
+    def _all_confirmed(self) -> Iterator[str]:
+        yield "blocks come until all that was asked is confirmed"
+        self.pace.until(self.app.all_ended, "bring all that was asked to an end")
+
+    def _rules(self, *keys: str) -> Iterator[str]:
+        """All that follows from these campaigns' ends; nobody asks for it."""
+        self.ended += keys
+        wanted = cast.followed(self.ended)
+        self.pace.until(
+            lambda: all(self.app.confirmed(kind) >= count for kind, count in wanted.items()),
+            "do what the rules ask",
+        )
+        done = ", ".join(f"{count} {kind}" for kind, count in cast.followed(keys).items())
+        yield f"confirmed, and asked for by rules alone: {done}"
+
+    def _call(self, who: str, contract: "Contract", function: str, *arguments: object) -> Call:
+        return self.chain.call(self.cast[who], contract, function, *arguments)
 
     def _invest(self, each: Investment) -> Call:
-        campaign = self.campaigns[each.company]
-        if each.by_bank:
-            arguments = each.id, self.cast[each.investor], each.amount, each.payment
-            return self._call("operator", campaign, "recordInvestment", *arguments)
-        return self._call(each.investor, campaign, "invest", each.id, each.amount)
+        return self._call(each.investor, self.campaigns[each.company], "invest", each.id, each.amount)
 
-    def _investment_id(self, each: Investment) -> bytes:
-        if each.by_bank:
-            return each.id
-        campaign = self.campaigns[each.company]
-        return bytes(campaign.functions.investmentIdOf(self.cast[each.investor], each.id).call())
-
-    def _token(self, key: str, investor: str) -> int:
-        """The number of the certificate of that investor's first investment there."""
-        first = next(e for e in cast.INVESTMENTS if (e.company, e.investor) == (key, investor))
-        functions = self.contracts["share_certificate"].functions
-        return int(functions.tokenOfInvestment(self._investment_id(first)).call())
+    def _payment(self, each: Investment) -> Wish:
+        payload = {
+            "campaign": _uuid(each.company),
+            "investment": cast.as_uuid(each.id),
+            "investor": self.cast[each.investor],
+            "amount": str(each.amount),
+            "payment_reference": each.payment,
+        }
+        return Wish("campaign.record_investment", payload, _key(each))
 
     def _deadline(self) -> int:
         """The latest of all campaigns, in seconds of the epoch."""
         return max(int(each.functions.setup().call()[4]) for each in self.campaigns.values())
+
+
+def _uuid(name: str) -> str:
+    return cast.as_uuid(cast.new_id(name))
+
+
+def _registration(company: str) -> str:
+    return f"register {company}"
+
+
+def _reinstatement(company: str) -> str:
+    return f"reinstate {company}"
+
+
+def _key(each: Investment) -> str:
+    return f"record {each.payment}"
 
 
 def _words(each: Investment) -> str:

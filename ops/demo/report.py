@@ -1,17 +1,20 @@
-"""The ledger at the end, as tables that a person can check by hand."""
+"""Ledger and intents at the end, as tables that a person can check by hand."""
 
 from collections.abc import Iterable, Sequence
 
 from chainfirst.ops.demo import cast, view
 from chainfirst.ops.demo.cast import Cast, birr
 from chainfirst.ops.demo.checks import Check
+from chainfirst.ops.demo.intents import Intents, summaries
 from chainfirst.ops.demo.ledger import Ledger, Row
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 WIDTH = 124  # characters of the widest table
-TEXTS = {"company", "status", "investor", "campaign", "how", "wallet", "owner", "state"}  # left-aligned
+# left-aligned
+TEXTS = {"company", "status", "investor", "campaign", "how", "wallet", "owner", "state", "kind"}
+GWEI = 10**9  # wei
 AMOUNTS = ("goal", "invested", "released_amount", "fee_paid", "refunded", "escrow_balance")
 
 
@@ -64,6 +67,26 @@ def show(console: Console, ledger: Ledger, who: Cast) -> None:
 
     votes = [(who.name(row["owner"]), row["weight"]) for row in ledger.votes]
     _print(console, "Votes", ("owner", "votes"), votes)
+
+
+def show_intents(console: Console, found: Intents) -> None:
+    """Print what was asked for, what came of it, and what it cost."""
+    headings = (
+        "kind",
+        "status",
+        "effects each",
+        "signed",
+        "gas each",
+        "cost in gwei",
+        "median seconds",
+        "longest",
+    )
+    rows = [
+        (each.kind, each.statuses, each.effects, each.signed, f"{each.gas // each.count:,}",
+         f"{each.cost_wei / GWEI:,.0f}", f"{each.median_seconds:.2f}", f"{each.longest_seconds:.2f}")
+        for each in summaries(found)
+    ]  # fmt: skip
+    _print(console, "Intents, from submit to confirmed (with what they depend on)", headings, rows)
 
 
 def verdict(console: Console, checks: Sequence[Check]) -> bool:

@@ -4,25 +4,22 @@ import contextlib
 import fcntl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import requests
 from chainfirst.contracts.deploy import Plan, deploy
 from chainfirst.ops import errors
-from chainfirst.ops.demo import cast, checks, ledger, report, view
+from chainfirst.ops.demo import app, cast, checks, intents, ledger, report, view
 from chainfirst.ops.demo.chain import Chain
 from chainfirst.ops.demo.interrupts import Interrupts
-from chainfirst.ops.demo.play import Play
-from chainfirst.ops.demo.servers import ABIS, FINALITY_DEPTH, Servers
+from chainfirst.ops.demo.pace import Pace
+from chainfirst.ops.demo.play import KILLS, Play
+from chainfirst.ops.demo.servers import ABIS, Servers
 from chainfirst.ops.dev import node
 from chainfirst.schema import migrate
 from rich.console import Console
-
-POLL_SECONDS = 0.02
-PATIENCE_SECONDS = 60.0
 
 
 def demonstrate(directory: Path, install_directory: Path, console: Console, keep: bool) -> bool:
@@ -77,6 +74,7 @@ def _say_how_to_look(servers: Servers, console: Console) -> None:
         "The servers and the daemon go on running. Look at them:",
         f"  {servers.psql} '{servers.database_url}'",
         f"  {chainfirst} --config {servers.config_file} status",
+        f"  {chainfirst} --config {servers.config_file} intents list",
         f"  the node is {servers.node.url}, the daemon's log {servers.daemon_log}",
         "Stop them:",
         f"  {chainfirst} --config {servers.directory.parent.parent / 'config.toml'} demo --stop",
@@ -86,100 +84,98 @@ def _say_how_to_look(servers: Servers, console: Console) -> None:
 
 def _play(servers: Servers, interrupts: Interrupts, console: Console, install_directory: Path) -> bool:
     lines = view.Plain(console, time.monotonic)
-    lines.say("PostgreSQL and a node, from packages, in a folder of their own")
+    lines.say("PostgreSQL and a node, from packages, and keys for the daemon, in a folder of their own")
     node.install(install_directory)
     with interrupts.deferred():  # a half-started server would not be known to `stop`
         servers.prepare()
         servers.start()
     lines.say("the database gets its schema")
     migrate.migrate(migrate.engine(servers.database_url), platform_enabled=True)
-    lines.say("the platform's contracts are deployed")
+    app.may(servers.database_url, "certificate.revoke")
+    lines.say("the platform's contracts are deployed; the daemon's keys get their roles, and ether for gas")
     chain = Chain(servers.node.url)
-    who = cast.Cast.of(chain.accounts())
+    who = cast.Cast.of(chain.accounts(), servers.signers)
     deployment = deploy(chain.web3, who["deployer"], _plan(who), servers.deployment)
     contracts = {
         key: chain.contract(ABIS[key], place["address"]) for key, place in deployment["contracts"].items()
     }
+    for name in cast.SIGNERS:
+        chain.fund(who[name])
     chain.mine_on_demand()
-    with interrupts.deferred():
-        lines.say(f"the daemon starts, pid {servers.start_daemon()}")
-
     with ledger.connect(servers.database_url) as connection:
+        before = intents.leaders(connection)
+    daemon = _Daemon(servers, interrupts)
+    lines.say(f"the daemon starts, pid {daemon.start()}")
+
+    with (
+        ledger.connect(servers.database_url) as connection,
+        contextlib.closing(app.App(servers.database_url)) as asking,
+    ):
         seen: view.View = lines
         if console.is_terminal:
             seen = view.Picture(console, connection, chain.head, who, time.monotonic)
+
+        def check() -> None:
+            servers.check_daemon()
+            asking.check()
+
         try:
-            follow = _Follower(servers, connection, chain, seen)
-            follow.to_head()
-            play = Play(chain, who, contracts, follow.to_head)
+            pace = Pace(chain, connection, seen, check, lambda: f"{asking.waits()}See {servers.daemon_log}.")
+            pace.to_head()
+            play = Play(chain, who, contracts, asking, pace, daemon)
             for step in play.steps():
                 seen.say(step)
-                servers.check_daemon()
-            seen.say("blocks are mined until all of it is final")
-            chain.mine(FINALITY_DEPTH)
-            follow.to_head()
-            follow.to_final(chain.head() - FINALITY_DEPTH)
+            seen.say("blocks come until all of it is final")
+            pace.to_final()
         finally:
             seen.close()
         final, last = ledger.read(connection), ledger.glance(connection, latest=0)
+        wishes, led = intents.read(connection), intents.leaders(connection) - before
     report.show(console, final, who)
-    verified = servers.chainfirst("verify")
-    report.lines(console, "chainfirst verify", [*verified.stdout.splitlines(), *verified.stderr.splitlines()])
+    report.show_intents(console, wishes)
+    codes = [_command(servers, console, command) for command in ("verify", "reconcile")]
     found = [
         *checks.of_the_script(final, last, who),
         *checks.of_the_chain(final, who, contracts | play.campaigns),
-        checks.Check("exit code of chainfirst verify", str(verified.returncode), "0"),
+        *checks.of_the_intents(wishes, chain.nonce, play.lost),
+        checks.Check("times that the daemon was killed", str(daemon.kills), str(KILLS)),
+        checks.Check("times that it took the lead after that", str(led - 1), str(KILLS)),
+        *codes,
     ]
     return report.verdict(console, found)
+
+
+def _command(servers: Servers, console: Console, name: str) -> checks.Check:
+    """Run a command of the daemon's that compares, and show what it says."""
+    done = servers.chainfirst(name)
+    report.lines(console, f"chainfirst {name}", [*done.stdout.splitlines(), *done.stderr.splitlines()])
+    return checks.Check(f"exit code of chainfirst {name}", str(done.returncode), "0")
 
 
 def _plan(who: cast.Cast) -> Plan:
     return Plan(
         owner=who["owner"],
         operators=[who["operator"]],
-        registrars=[who["registrar"]],
-        minters=[who["minter"]],
+        registrars=[who["operator"]],
+        minters=[who["minter"], who["bank"]],  # of certificates and of the token
         treasury=who["treasury"],
         fee_recipient=who["fees"],
         fee_bps=cast.FEE_BPS,
     )
 
 
-class _Follower:
-    """Waits until the daemon, in the database, has come as far as the chain."""
+class _Daemon:
+    """The daemon as the play ends and starts it; an interrupt waits until it is known whether it runs."""
 
-    def __init__(
-        self, servers: Servers, connection: psycopg.Connection[Any], chain: Chain, seen: view.View
-    ) -> None:
-        self._servers, self._connection, self._chain, self._seen = servers, connection, chain, seen
+    def __init__(self, servers: Servers, interrupts: Interrupts) -> None:
+        self._servers, self._interrupts = servers, interrupts
+        self.kills = 0
 
-    def to_head(self) -> None:
-        """Until the newest block is indexed: that one, not another of its height."""
-        wanted = self._chain.header()["hash"]
+    def start(self) -> int:
+        with self._interrupts.deferred():
+            return self._servers.start_daemon()
 
-        def indexed() -> bool:
-            cursor = ledger.cursor(self._connection)
-            return cursor is not None and cursor.indexed_hash == wanted
-
-        self._wait(indexed, "index the head")
-
-    def to_final(self, number: int) -> None:
-        """Until block `number` is final."""
-
-        def final() -> bool:
-            cursor = ledger.cursor(self._connection)
-            return cursor is not None and (cursor.final_number or 0) >= number
-
-        self._wait(final, f"make block {number} final")
-
-    def _wait(self, done: Callable[[], bool], what: str) -> None:
-        limit = time.monotonic() + PATIENCE_SECONDS
-        while not done():
-            self._servers.check_daemon()
-            if time.monotonic() > limit:
-                raise errors.FatalError(
-                    f"the daemon did not {what} within {PATIENCE_SECONDS:g} s",
-                    f"See {self._servers.daemon_log}.",
-                )
-            self._seen.refresh()
-            time.sleep(POLL_SECONDS)
+    def kill(self) -> None:
+        with self._interrupts.deferred():
+            self._servers.kill_daemon()
+            self.kills += 1

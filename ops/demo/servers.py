@@ -1,4 +1,4 @@
-"""The demonstration's own servers: PostgreSQL, a node and the daemon, in a folder of their own.
+"""The demonstration's own servers: PostgreSQL, a node and the daemon with its keys, in a folder of their own.
 
 Nothing here is shared with the user's development servers but the installed node program.
 """
@@ -16,6 +16,7 @@ import psutil
 from chainfirst.contracts.build import ARTIFACTS
 from chainfirst.ops import config as settings
 from chainfirst.ops import errors, reach
+from chainfirst.ops.demo import keys
 from chainfirst.ops.dev import node, postgres, processes
 
 FINALITY_DEPTH = 8  # blocks; deeper than the play's reorganisation
@@ -41,6 +42,7 @@ class Servers:
         self.config_file = self.directory / "config.toml"
         self.deployment = self.directory / "deployment.json"
         self.daemon_log = self.directory / "daemon.log"
+        self.signers: dict[str, str] = {}
         state = self.directory / ".chainfirst"  # as of this folder's config.toml
         self.cluster = postgres.Cluster(state, FAST)
         self.node = node.Anvil(
@@ -50,11 +52,13 @@ class Servers:
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
-        """An empty folder with a config file; what an earlier demonstration left is stopped and removed."""
+        """An empty folder with keys (their addresses are `signers`) and a config file; what an earlier
+        demonstration left is stopped and removed."""
         self.stop()
         if self.directory.exists():
             shutil.rmtree(self.directory)
         self.directory.mkdir(parents=True)
+        self.signers = keys.make(self.directory)
         contracts = [
             f"[contracts.{key}]\nabi = {json.dumps(str(ARTIFACTS.resolve() / f'{name}.json'))}\n"
             + (f"{FACTORY}\n" if key == "campaign" else "")
@@ -63,6 +67,7 @@ class Servers:
         self.config_file.write_text(
             f'deployment = "{self.deployment.name}"\n[database]\nurl = "embedded"\n'
             f'[chain]\nchain_id = {node.CHAIN_ID}\nendpoints = ["dev"]\nfinality = {FINALITY_DEPTH}\n'
+            + keys.settings()
             + "".join(contracts),
             encoding="utf-8",
         )
@@ -95,13 +100,20 @@ class Servers:
 
     def start_daemon(self) -> int:
         """`chainfirst run` as a detached process; its pid."""
-        with self.daemon_log.open("wb") as log:
+        with self.daemon_log.open("ab") as log:
             self._daemon = subprocess.Popen(
                 self._command("run"), env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self._note.write_text(json.dumps({"pid": self._daemon.pid}) + "\n")
         return self._daemon.pid
+
+    def kill_daemon(self) -> None:
+        """SIGKILL: no warning, nothing is put in order."""
+        assert self._daemon is not None
+        self._daemon.kill()
+        self._daemon.wait()
+        self._daemon = None
 
     def check_daemon(self) -> None:
         """FatalError if the daemon has ended."""

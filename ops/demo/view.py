@@ -18,6 +18,10 @@ from rich.text import Text
 REFRESH_SECONDS = 0.1
 RATE_SECONDS = 2.0
 LATEST = 6
+STATUSES = (
+    "pending", "waiting", "signed", "sent", "included", "confirmed",
+    "rejected", "failed", "cancelled", "expired",
+)  # fmt: skip
 PACE_SECONDS, LOUD_PACE_SECONDS = 0.2, 1.5  # so that a person can read along
 
 
@@ -52,7 +56,7 @@ class Plain:
 
 
 class Picture:
-    """A picture of head, cursor and ledger, drawn anew a few times a second."""
+    """A picture of head, cursor, ledger and intents, drawn anew a few times a second."""
 
     def __init__(
         self,
@@ -107,8 +111,12 @@ class Picture:
         latest.columns[4].justify = "right"
         for row in seen.latest:
             latest.add_row(*investment(row, self._cast))
+        intents = Table("intents", "", box=box.SIMPLE, padding=(0, 1))
+        intents.columns[1].justify = "right"
+        for status in STATUSES:
+            intents.add_row(status, str(seen.intents.get(status, 0)))
         both = Table.grid(padding=(0, 2))
-        both.add_row(counts, latest)
+        both.add_row(counts, intents, latest)
         doing = Text(self._doing, style="bold red" if _is_loud(self._doing) else "bold")
         return Group(Panel(Group(top, both, doing), title="chainfirst: the demonstration"))
 
