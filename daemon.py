@@ -1,5 +1,6 @@
 """Command line and wiring: reads the config, builds the parts, runs them."""
 
+import dataclasses
 import gc
 import importlib.metadata
 import os
@@ -288,7 +289,22 @@ def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", number
         if gone:
             log.get("jobs").info("pruned_changes", rows=gone)
 
+    def reconcile() -> None:
+        from chainfirst.writers import node
+        from chainfirst.writers import reconcile as reconciling
+
+        epoch = leader.epoch
+        if epoch is None:
+            return
+        with _connect(found, f"{session.APPLICATION}: reconcile") as connection, pool.pinned() as client:
+            report = reconciling.reconcile(connection, node.Node(client.endpoint), epoch)
+        for each in report.differences:
+            log.get("reconcile").error("difference", **dataclasses.asdict(each))
+        numbers.differences.set(len(report.differences))
+
     periodic = jobs.Jobs(numbers)
+    if found.platform.enabled:
+        periodic.every(jobs.RECONCILE_SECONDS, "reconcile", reconcile)
     periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
     periodic.every(jobs.SAMPLE_SECONDS, "sample_database", sample)
     periodic.every(jobs.PRUNE_SECONDS, "prune_changes", prune)

@@ -13,6 +13,7 @@ from chainfirst.schema import store
 THREADS = 4
 PRUNE_SECONDS = 600.0
 SAMPLE_SECONDS = 15.0
+RECONCILE_SECONDS = 600.0
 
 _SIZES = """
 SELECT table_name, pg_total_relation_size(format('event.%I', table_name)::regclass)
@@ -30,6 +31,8 @@ SELECT coalesce(extract(epoch FROM min(submitted_at) FILTER (WHERE outcome IS NU
     count(*) FILTER (WHERE alert)
 FROM intent.intents WHERE outcome IS NULL OR alert
 """
+_HAS_RULES = "SELECT to_regclass('intent.stuck') IS NOT NULL"
+_STUCK = "SELECT kind, count(*) FROM intent.stuck GROUP BY kind"
 _LANES = """
 SELECT l.name, l.blocked_reason IS NOT NULL, l.alert IS NOT NULL, l.balance_wei, (
     SELECT count(*) FROM intent.transactions t
@@ -127,6 +130,9 @@ def _sample_intents(connection: session.Connection, numbers: metrics.Metrics) ->
     for oldest, alerts in connection.execute(_INTENTS):
         numbers.oldest_intent.set(oldest)
         numbers.intents_alert.set(alerts)
+    if connection.execute(_HAS_RULES).fetchone() == (True,):
+        for kind, count in connection.execute(_STUCK):
+            numbers.rules_stuck.labels(kind).set(count)
     for lane, blocked, alert, balance, opened in connection.execute(_LANES):
         numbers.lane_blocked.labels(lane).set(blocked)
         numbers.lane_alert.labels(lane).set(alert)

@@ -84,6 +84,8 @@ class Metrics:
         self.oldest_intent = gauge(
             "oldest_open_intent_timestamp_seconds", "When the oldest open one was asked"
         )
+        self.differences = gauge("differences", "Values that contracts and ledger differ in, last compared")
+        self.rules_stuck = gauge("rules_stuck", "Wishes of rules that ended badly and are not done", ["kind"])
         self.lane_blocked = gauge("lane_blocked", "1: signs nothing until somebody decides", ["lane"])
         self.lane_alert = gauge("lane_alert", "1: goes on, but somebody must see to it", ["lane"])
         self.lane_balance = gauge("lane_balance_wei", "The key's balance when it was last asked", ["lane"])
