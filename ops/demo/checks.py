@@ -33,6 +33,12 @@ class Check:
 
 def of_the_script(ledger: Ledger, seen: Glance, who: Cast) -> Iterator[Check]:
     """The ledger says what the script played, and its sums agree."""
+    yield _same(
+        "issuers, the suspended one reinstated",
+        {who.name(row["issuer"]): "active" if row["active"] else "suspended" for row in ledger.issuers},
+        {each.key: "active" for each in COMPANIES},
+    )
+    yield Check("investors", str(len({row["investor"] for row in ledger.investments})), str(len(INVESTORS)))
     yield Check("investments", str(len(ledger.investments)), str(len(INVESTMENTS)))
     wanted = cast.accepted()
     yield _same(
@@ -64,6 +70,8 @@ def of_the_script(ledger: Ledger, seen: Glance, who: Cast) -> Iterator[Check]:
             if outcome[who.name(row["issuer"])] == "successful"
         ),
     )
+    for what, column in (("transferred", "transfer_count"), ("revoked", "revoked")):
+        yield Check(f"certificates {what}", str(sum(bool(row[column]) for row in ledger.certificates)), "1")
     yield _same(
         "refunds",
         _count((who.name(row["issuer"]), who.name(row["investor"])) for row in ledger.refunds),

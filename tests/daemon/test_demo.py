@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from chainfirst.ops.demo import cast
 from chainfirst.ops.dev import node
+from eth_account import Account
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).parent / "chainfirst"
@@ -63,8 +65,17 @@ def test_it_plays_checks_and_takes_everything_down(home: Path) -> None:
     said, complaints = played.communicate()
     assert played.returncode == 0, said + complaints
     lines = [" ".join(line.split()) for line in said.splitlines()]
-    assert "right investments: 40" in lines
-    assert "right reorganisations that the daemon followed: 1" in lines
+    for check in (
+        "issuers, the suspended one reinstated: 4 agree",
+        "outcomes of the campaigns: 4 agree",
+        "investors: 12",
+        "investments: 40",
+        "certificates transferred: 1",
+        "certificates revoked: 1",
+        "reorganisations that the daemon followed: 1",
+        "exit code of chainfirst verify: 0",
+    ):
+        assert f"right {check}" in lines
     assert not [line for line in lines if line.startswith("WRONG")]
 
     def amounts(name: str) -> list[float]:
@@ -81,7 +92,27 @@ def test_it_plays_checks_and_takes_everything_down(home: Path) -> None:
     invested = [line.split() for line in lines if line.split()[-2:-1] in (["token"], ["bank"])]
     assert len(invested) == 40
     assert sum(float(words[-1].replace(",", "")) for words in invested) == pytest.approx(amounts("all")[1])
+    # kind, how many are confirmed, effects of each, how often signed, …
+    rows = {words[0]: words[1:] for words in map(str.split, lines) if words[2:3] == ["confirmed"]}
+    assert {kind: int(row[0]) for kind, row in rows.items()} == {**cast.intents(), "all": 82}
+    assert {row[2] for row in rows.values()} == {"1"}
+    no_key_is_said(home, said + complaints)
     nothing_is_left(home)
+
+
+def no_key_is_said(home: Path, said: str) -> None:
+    """Nor is one, or the keystores' password, anywhere in the demonstration's files but where it must be."""
+    folder = home / ".chainfirst" / "demo"
+    password = (folder / "keys" / "password").read_text()
+    secrets = [password]
+    for name in cast.SIGNERS:
+        secrets.append(Account.decrypt((folder / "keys" / f"{name}.json").read_text(), password).hex()[2:])
+    assert all(len(secret) > 30 for secret in secrets)
+    files = [path for path in folder.rglob("*") if path.is_file() and path != folder / "keys" / "password"]
+    assert folder / "daemon.log" in files
+    for content in (said.encode(), *(path.read_bytes() for path in files)):
+        assert not [secret for secret in secrets if secret.encode() in content.lower()]
+    assert (folder / "keys" / "password").stat().st_mode & 0o077 == 0
 
 
 def test_interrupted_it_takes_everything_down(home: Path) -> None:
@@ -109,6 +140,9 @@ def test_kept_it_can_be_looked_at_and_stopped(home: Path) -> None:
     url = said.split("/psql '")[1].split("'")[0]
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM ledger.investments").fetchone() == (40,)
+        assert connection.execute("SELECT DISTINCT status FROM intent.overview").fetchall() == [
+            ("confirmed",)
+        ]
     stopped = demo(home, "--stop")
     stopped.communicate()
     assert stopped.returncode == 0

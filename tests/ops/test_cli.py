@@ -38,6 +38,9 @@ def fails(directory: Path, code: int, *words: str) -> None:
     assert line.startswith("chainfirst: ")
     for word in words:
         assert word in line
+    ran = run("run", cwd=directory)  # whatever the log says before
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (code, line)
+    assert "Traceback" not in ran.stderr
 
 
 def test_dev_servers_live_on_their_own(server_dir: Path) -> None:
@@ -108,6 +111,8 @@ def test_endpoints(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
         assert done.returncode == 76
         assert done.stderr.count("\n") == 1
         assert f"{url} is on chain 31337, chain.chain_id is 5" in done.stderr
+        ran = run("run", cwd=tmp_path, CHAINFIRST_CHAIN__CHAIN_ID="5")
+        assert (ran.returncode, ran.stderr) == (76, done.stderr)
 
 
 COMMANDS = ["", "config", "config check", "dev", "dev up", "dev down", "dev status"]
