@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 _INTENTS = """
 SELECT
-    o.id::text AS id, o.kind, o.key, o.status, o.submitted_by, o.attempts, o.already_true,
+    o.id::text AS id, o.kind, o.key, o.status, o.attempts,
     coalesce(n.gas_used, 0)::bigint AS gas_used, coalesce(o.cost_wei, 0)::bigint AS cost_wei,
     extract(epoch FROM o.ended_at - o.submitted_at)::float8 AS seconds,
     (SELECT count(*) FROM intent.history h WHERE h.intent = o.id AND h.cause = %s) AS taken_out
@@ -49,9 +49,7 @@ class Intent:
     kind: str
     key: str
     status: str
-    submitted_by: str
     attempts: int | None
-    already_true: bool
     gas_used: int
     cost_wei: int
     seconds: float | None
