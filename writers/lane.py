@@ -76,9 +76,6 @@ class Lane:
         lane = self._open(desk)
         if lane.first_nonce is None:
             return False
-        with self._conn.transaction():
-            desk.assert_leads()
-            store.expire(self._conn, desk.now)
         cursor = chain_store.read_cursor(self._conn)
         indexed = None if cursor is None else cursor.indexed_number
         final = None if cursor is None else cursor.final_number
@@ -89,13 +86,19 @@ class Lane:
             return False
         self._report(desk, tended.alerts)
         self._explain_failures(desk)
-        if cursor is None or indexed is None or lane.blocked_reason is not None:
+        if cursor is None or indexed is None or indexed < head.number - self._settings.behind_blocks:
             return False
-        if self._explain(desk, indexed, cursor.indexed_hash) is not None or not tended.may_sign:
+        # a nonce that blocks it may be an open intent's after all, which was asked for later
+        if lane.blocked_reason is not None and lane.blocked_hash is None:
             return False
-        if indexed < head.number - self._settings.behind_blocks:
+        if self._explain(desk, indexed, cursor.indexed_hash) is not None or not self._is_alone(desk):
             return False
-        return self._sign(desk, len(opened), final)
+        with self._conn.transaction():
+            desk.assert_leads()
+            # no sooner: what a restored database takes for unsigned may be on the chain
+            store.expire(self._conn, self._settings.own, self._settings.default, desk.now)
+        room = self._settings.in_flight - len(opened)
+        return tended.may_sign and room > 0 and signing.sign_new(desk, room, final) > 0
 
     def stop(self, why: str) -> None:
         """Sign nothing more until somebody decides; what is signed is sent all the same."""
@@ -147,22 +150,22 @@ class Lane:
         self._memory.explained = None if stop is not None else (indexed, indexed_hash)
         return stop
 
-    def _sign(self, desk: Desk, in_flight: int, final: int | None) -> bool:
-        room = self._settings.in_flight - in_flight
-        if room <= 0:
-            return False
+    def _is_alone(self, desk: Desk) -> bool:
+        """Whether the node's pool holds nothing of this key beyond the nonces that the database knows."""
         ours = store.next_nonce(self._conn, self._signer.address)
         try:
             pending = desk.node.nonce(self._signer.address, "pending")
-        except RpcError:
-            pending = 0  # only a hint
+        except RpcError as error:
+            if error.code is None:
+                raise
+            pending = 0  # a node that doesn't tell: it is only a hint
         if pending > ours:
             # what lies in the pool may be one of the open intents, sent before a backup was restored
             self._report(
                 desk, [f"the node's pool holds transactions of this key from nonce {ours} on: not ours"]
             )
             return False
-        return signing.sign_new(desk, room, final) > 0
+        return True
 
     def _report(self, desk: Desk, alerts: list[str]) -> None:
         memory = self._memory

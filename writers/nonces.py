@@ -12,11 +12,12 @@ from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.settler import Inclusion
 from chainfirst.ops import log
 from chainfirst.ops.errors import TransientError
-from chainfirst.writers import settle, store
+from chainfirst.writers import payload, settle, store
 from chainfirst.writers.desk import Desk
 from chainfirst.writers.infos import TransactionInfo
 
 NOTHING_SENT = "nobody: a transfer of nothing to itself"
+PREPARED_AT_ONCE = 500
 
 logger = log.get("lane")
 
@@ -35,18 +36,19 @@ def explain(desk: Desk, indexed: int) -> str | None:
 
     TransientError: the node can't show a transaction, or chain and index differ for now.
     """
-    used = desk.node.nonce(desk.signer.address)
-    missing = store.unexplained(desk.conn, desk.signer.address, used)
-    if missing:  # blocks between the indexed one and the head may hold them
-        try:
-            used = desk.node.nonce(desk.signer.address, indexed)
-        except rpc_errors.RpcError as error:
-            if error.code is None:
-                raise
+    try:
+        # not at the newest block, which is an older one to a replica that lags
+        used = desk.node.nonce(desk.signer.address, indexed)
+    except rpc_errors.RpcFatalError as error:  # no state even of so new a block
+        used = desk.node.nonce(desk.signer.address)
+        if missing := store.unexplained(desk.conn, desk.signer.address, used):
             return (
                 f"nonce {missing[0]} is used up; whether by an indexed block the node can't say: {error.text}"
             )
-    for nonce in (each for each in missing if each < used):
+    missing = store.unexplained(desk.conn, desk.signer.address, used)
+    if missing and (unknown := _prepare_all(desk)) is not None:
+        return unknown
+    for nonce in missing:
         found = _find(desk, nonce, indexed)
         stop = _account_for(desk, nonce, found)
         if stop is not None:
@@ -54,6 +56,32 @@ def explain(desk: Desk, indexed: int) -> str | None:
     with desk.conn.transaction():
         desk.assert_leads()
         store.explain_to(desk.conn, desk.signer.address, used)
+        if store.unblock_lane(desk.conn, desk.signer.address):
+            logger.info("unblocked", signer=desk.signer.address)
+    return None
+
+
+def _prepare_all(desk: Desk) -> str | None:
+    """Note the calls of all open intents, those that wait for whatever too: a transaction of the chain may be
+    any one's. Why they can't be told yet; None: they are noted, but for those that can't be on the chain."""
+    book = desk.settings.book(desk.conn)
+    wanted = store.unprepared(desk.conn, desk.settings.own, desk.settings.default)
+    for start in range(0, len(wanted), PREPARED_AT_ONCE):
+        with desk.conn.transaction():
+            desk.assert_leads()
+            for intent, name, data in wanted[start : start + PREPARED_AT_ONCE]:
+                kind = desk.settings.kinds.get(name)
+                if kind is None:
+                    continue
+                try:
+                    prepared = kind.read(payload.loads(data), book)
+                except payload.PayloadError:
+                    prepared = None
+                needed = [*kind.tables, *([prepared.expected.table] if prepared is not None else [])]
+                if missing := store.incomplete(desk.conn, needed):
+                    return f"these tables are not indexed to the head yet: {', '.join(missing)}"
+                if prepared is not None:
+                    store.prepare(desk.conn, intent, desk.signer.address, prepared, once=kind.once)
     return None
 
 
@@ -62,9 +90,10 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
 
     1. it is one of our attempts, whose inclusion was missed      -> included
     2. its block is not final yet                                 -> wait: it may go again
-    3. it equals exactly one open intent, with no other nonce     -> adopted as that intent's attempt
-    4. it is a transfer of nothing to itself, as we cancel        -> accepted: it had no effect
-    5. anything else: somebody else has the key                   -> the lane stops for `lanes accept`
+    3. it equals an open intent that has no other nonce           -> adopted as that intent's attempt
+    4. an event of it has settled an equal intent                 -> accepted: nothing is asked twice by that
+    5. it is a transfer of nothing to itself, as we cancel        -> accepted: it had no effect
+    6. anything else: somebody else has the key                   -> the lane stops for `lanes accept`
     """
     info, signer = found.info, desk.signer.address
     with desk.conn.transaction():
@@ -80,13 +109,17 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             return None
         if final is None or found.block_number > final:
             return f"nonce {nonce} was used by {info.hash}, which is none of ours; its block is not final yet"
-        equal = store.equal_intents(desk.conn, info.to or "", info.data, info.value)
-        if len(equal) == 1 and equal[0][1] in (None, nonce):
-            intent = equal[0][0]
+        intent = store.equal_intent(desk.conn, signer, nonce, info)
+        if intent is not None:
             logger.warning("adopted", intent=str(intent), nonce=nonce, hash=info.hash)
             attempt = store.adopt(desk.conn, signer, nonce, intent, info, found.block_number)
             settle.include(desk.conn, _inclusion(desk, attempt, found))
             settle.already_true(desk.conn, [intent], found.block_number, found.block_number, final)
+            return None
+        intent = store.settled_by(desk.conn, info)
+        if intent is not None:
+            who = f"nobody: it settled the intent {intent}"
+            store.accept(desk.conn, signer, nonce, info.hash, who, found.block_number)
             return None
         if info.to == signer and not info.data:
             store.accept(desk.conn, signer, nonce, info.hash, NOTHING_SENT, found.block_number)
@@ -94,10 +127,12 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
         what = f"to {info.to}, {len(info.data)} bytes of data" if info.to else "a new contract"
         why = (
             f"nonce {nonce} was used by {info.hash} in block {found.block_number} ({what}), none of ours. "
-            f"Who else has this key? Then: chainfirst lanes accept {signer}"
+            "Who else has this key? After a restored backup, let apps ask again first. Then: "
+            f"chainfirst lanes accept {signer}"
         )
-        store.block_lane(desk.conn, signer, why, nonce, info.hash, found.block_number)
-    logger.error("foreign_nonce", nonce=nonce, hash=info.hash, block=found.block_number, to=info.to)
+        new = store.block_lane(desk.conn, signer, why, nonce, info.hash, found.block_number)
+    if new:
+        logger.error("foreign_nonce", nonce=nonce, hash=info.hash, block=found.block_number, to=info.to)
     return why
 
 

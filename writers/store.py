@@ -128,9 +128,9 @@ def candidates(
         return rows.execute(_SQL["candidates"], values).fetchall()
 
 
-def expire(conn: Connection, now: datetime) -> int:
-    """End what expired before it was signed; how many."""
-    return conn.execute(_SQL["expire"], {"now": now}).rowcount
+def expire(conn: Connection, kinds: Sequence[str], default: bool, now: datetime) -> int:
+    """End what of a lane's kinds expired before it was signed; how many. `default` as `candidates`."""
+    return conn.execute(_SQL["expire"], {"kinds": list(kinds), "default": default, "now": now}).rowcount
 
 
 def hold_cursor(conn: Connection) -> tuple[int | None, int | None]:
@@ -300,10 +300,16 @@ def block_lane(
     nonce: int | None = None,
     hash_: str | None = None,
     block: int | None = None,
-) -> None:
-    """Stop the lane until somebody decides (operate.accept); `block`: the final one that holds `hash_`."""
+) -> bool:
+    """Stop the lane until somebody decides (operate.accept); `block`: the final one that holds `hash_`.
+    False: it is stopped for that already."""
     values = {"signer": signer, "reason": reason, "nonce": nonce, "hash": hash_, "block": block}
-    conn.execute(_SQL["block_lane"], values)
+    return conn.execute(_SQL["block_lane"], values).rowcount > 0
+
+
+def unblock_lane(conn: Connection, signer: str) -> bool:
+    """Let a lane go on whose foreign nonce is accounted for meanwhile; whether it was that."""
+    return conn.execute(_SQL["unblock_lane"], {"signer": signer}).rowcount > 0
 
 
 def alert_lane(conn: Connection, signer: str, alert: str | None, balance_wei: int | None = None) -> None:
@@ -327,18 +333,33 @@ def own_attempt(conn: Connection, transaction_hash: str) -> int | None:
     return None if found is None else int(found)
 
 
-def equal_intents(conn: Connection, to: str, data: bytes, value: int) -> list[tuple[uuid.UUID, int | None]]:
-    """The open intents with just this call, each with the nonce that it has."""
-    return conn.execute(_SQL["equal_intents"], {"to": to, "data": data, "value": value}).fetchall()
+def unprepared(conn: Connection, kinds: Sequence[str], default: bool) -> list[tuple[uuid.UUID, str, str]]:
+    """The open intents of a lane whose call isn't known yet: id, kind, payload; `default` as `candidates`."""
+    return conn.execute(_SQL["unprepared"], {"kinds": list(kinds), "default": default}).fetchall()
+
+
+def equal_intent(conn: Connection, signer: str, nonce: int, info: TransactionInfo) -> uuid.UUID | None:
+    """An open intent with just this transaction's call, and with no other nonce than its one."""
+    values = _call_of(info) | {"signer": signer, "nonce": nonce}
+    row: tuple[uuid.UUID] | None = conn.execute(_SQL["equal_intent"], values).fetchone()
+    return None if row is None else row[0]
+
+
+def settled_by(conn: Connection, info: TransactionInfo) -> uuid.UUID | None:
+    """The intent with just this transaction's call that an event of it has settled."""
+    row: tuple[uuid.UUID] | None = conn.execute(_SQL["settled_by"], _call_of(info)).fetchone()
+    return None if row is None else row[0]
 
 
 def adopt(
     conn: Connection, signer: str, nonce: int, intent: uuid.UUID, info: TransactionInfo, block: int
 ) -> int:
-    """Take a transaction that was found on the chain for an intent's attempt; its number."""
+    """Take a transaction that was found on the chain for an intent's attempt; its number. Another intent that
+    had the nonce is free for another one."""
     row = conn.execute(_SQL["transaction_at"], [signer, nonce]).fetchone()
     if row is not None and row[1] != intent:
-        raise ResetError(f"nonce {nonce} of {signer} serves the intent {row[1]}, not {intent}")
+        accept(conn, signer, nonce, info.hash, f"nobody: it is the intent {intent}'s", block)
+        row = None
     transaction = take_nonce(conn, signer, nonce, intent) if row is None else int(row[0])
     values = {
         "transaction": transaction,
@@ -395,6 +416,10 @@ def _exact(kind: Callable[..., T]) -> Callable[[psycopg.Cursor[Any]], Callable[[
         return of_row
 
     return of_cursor
+
+
+def _call_of(info: TransactionInfo) -> dict[str, Any]:
+    return {"hash": info.hash, "to": info.to, "data": info.data, "value": info.value}
 
 
 def _value(conn: Connection, statement: str, values: Any) -> Any:

@@ -26,6 +26,7 @@ LIMIT %(limit)s;
 UPDATE intent.intents i SET outcome = 'expired', error = 'it expired before it was signed', ended_at = clock_timestamp(),
     waiting_reason = NULL, waiting_since = NULL
 WHERE i.outcome IS NULL AND i.expires_at <= %(now)s
+    AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
     AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
     AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id);
 
@@ -158,7 +159,16 @@ WHERE signer = %(signer)s AND first_nonce IS NULL;
 UPDATE intent.lanes SET
     blocked_reason = %(reason)s, blocked_nonce = %(nonce)s, blocked_hash = %(hash)s, blocked_block = %(block)s,
     updated_at = clock_timestamp()
-WHERE signer = %(signer)s;
+WHERE signer = %(signer)s
+    AND (blocked_reason, blocked_hash) IS DISTINCT FROM (%(reason)s, %(hash)s);
+
+-- name: unblock_lane
+UPDATE intent.lanes l SET
+    blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL, blocked_block = NULL, updated_at = clock_timestamp()
+WHERE l.signer = %(signer)s AND l.blocked_hash IS NOT NULL AND EXISTS (
+    SELECT FROM intent.transactions t
+    WHERE t.signer = l.signer AND t.nonce = l.blocked_nonce AND t.closed_block IS NOT NULL
+);
 
 -- name: alert_lane
 UPDATE intent.lanes SET alert = %(alert)s, balance_wei = coalesce(%(balance_wei)s, balance_wei), updated_at = clock_timestamp()
@@ -192,14 +202,31 @@ ORDER BY n.nonce;
 -- name: own_attempt
 SELECT a.id FROM intent.attempts a WHERE a.hash = %s;
 
--- name: equal_intents
-SELECT i.id, t.nonce
+-- name: unprepared
+SELECT i.id, i.kind, i.payload::text AS payload
+FROM intent.intents i
+WHERE i.outcome IS NULL AND i.event_table IS NULL
+    AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
+ORDER BY i.id;
+
+-- name: equal_intent
+SELECT i.id
 FROM intent.intents i
 LEFT JOIN intent.transactions t ON t.intent = i.id AND t.foreign_hash IS NULL
-WHERE i.outcome IS NULL AND i.call_to = %(to)s AND i.call_data = %(data)s AND i.call_value = %(value)s;
+WHERE i.outcome IS NULL AND i.call_to = %(to)s AND i.call_data = %(data)s AND i.call_value = %(value)s
+    AND (t.id IS NULL OR (t.signer, t.nonce) = (%(signer)s, %(nonce)s))
+-- the one that has this nonce; else they are all alike: the one that would be signed first
+ORDER BY t.id IS NULL, i.priority DESC, i.id
+LIMIT 1;
+
+-- name: settled_by
+SELECT i.id
+FROM intent.settlements s JOIN intent.intents i ON i.id = s.intent
+WHERE s.tx_hash = %(hash)s AND i.call_to = %(to)s AND i.call_data = %(data)s AND i.call_value = %(value)s
+LIMIT 1;
 
 -- name: transaction_at
-SELECT id, intent FROM intent.transactions WHERE signer = %s AND nonce = %s FOR UPDATE;
+SELECT id, intent FROM intent.transactions WHERE signer = %s AND nonce = %s AND foreign_hash IS NULL FOR UPDATE;
 
 -- name: adopt_attempt
 INSERT INTO intent.attempts (transaction, purpose, hash, max_fee_wei, priority_fee_wei, signed_block, sent_at,

@@ -124,10 +124,13 @@ CREATE TABLE intent.transactions (
     foreign_hash text CONSTRAINT transactions_foreign_hash_shape CHECK (foreign_hash ~ '^0x[0-9a-f]{64}$'),
     accepted_by text,
     closed_block bigint,
-    UNIQUE (signer, nonce),
     CONSTRAINT transactions_of_somebody CHECK (intent IS NOT NULL OR foreign_hash IS NOT NULL),
     CONSTRAINT transactions_foreign_accepted CHECK (intent IS NOT NULL OR accepted_by IS NOT NULL)
 );
+-- One serves. Another that had the nonce, and lost it to somebody else's transaction, may stand beside the intent
+-- whose call that was.
+CREATE UNIQUE INDEX transactions_one_for_each_nonce ON intent.transactions (signer, nonce) WHERE foreign_hash IS NULL;
+CREATE INDEX transactions_nonce ON intent.transactions (signer, nonce);
 CREATE UNIQUE INDEX transactions_one_for_each_intent ON intent.transactions (intent) WHERE foreign_hash IS NULL;
 CREATE INDEX transactions_intent ON intent.transactions (intent);
 CREATE INDEX transactions_open ON intent.transactions (signer, nonce) WHERE closed_block IS NULL;
