@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from chainfirst.ops import log
 from chainfirst.schema import store as chain_store
 from chainfirst.writers import fees, limits, plan, store, transaction
-from chainfirst.writers.answers import Answer, Class
+from chainfirst.writers.answers import Answer, Class, Reaction
 from chainfirst.writers.kinds import Book, Call, Kind
 from chainfirst.writers.node import Node
 from chainfirst.writers.signers import Signer
 
+logger = log.get("lane")
 Connection = psycopg.Connection[Any]
 TRANSFER_GAS = 21_000  # Yellow Paper appendix G: a transfer without data
 STATE_GAS = 2 * 22_100
@@ -111,12 +113,17 @@ class Desk:
         return max(estimate, min(with_margin, most))
 
     def send(self, attempt: int, raw: bytes) -> Answer:
-        """Send stored bytes and note the answer."""
+        """Send stored bytes and note the answer; one that no time mends stops the lane."""
         answer = self.node.send(raw)
         self.on_answer(answer.cls)
         with self.conn.transaction():
             self.assert_leads()
             store.sent(self.conn, attempt, answer, self.head, self.now)
+            why = f"the node refuses what it sends ({answer.cls.value}): {answer.text}"
+            refused = answer.reaction is Reaction.STOP_LANE
+            stopped = refused and store.stop_lane(self.conn, self.signer.address, why)
+        if stopped:
+            logger.error("lane_stopped", signer=self.signer.address, why=why)
         return answer
 
 

@@ -85,6 +85,12 @@ def bump(previous: Fees, now: Fees, limits: Limits) -> Fees | None:
     return Fees(max_fee, None if now.is_legacy else min(max(least_tip, now.tip_wei), max_fee))
 
 
+def at_most(previous: Fees, limits: Limits) -> Fees:
+    """The same fees, under the cap."""
+    max_fee = _capped(previous.max_fee_wei, limits)
+    return Fees(max_fee, None if previous.is_legacy else min(previous.tip_wei, max_fee))
+
+
 def lower(previous: Fees, market: Market) -> Fees | None:
     """A quarter less, for a node whose own cap is below ours. None: the next block asks for more."""
     max_fee = previous.max_fee_wei * 3 // 4

@@ -12,7 +12,7 @@ from chainfirst.indexer.rpc.errors import RpcError
 from chainfirst.ops import log
 from chainfirst.schema import store as chain_store
 from chainfirst.writers import nonces, signing, store, tending
-from chainfirst.writers.answers import Class
+from chainfirst.writers.answers import REACTIONS, Class, Reaction
 from chainfirst.writers.desk import Connection, Desk, Settings
 from chainfirst.writers.infos import Head
 from chainfirst.writers.kinds import Call
@@ -81,10 +81,9 @@ class Lane:
         final = None if cursor is None else cursor.final_number
         opened = store.open_transactions(self._conn, self._signer.address, desk.now)
         tended = tending.tend(desk, opened, self._sight(desk, head, opened))
-        if tended.stop is not None:
-            self.stop(tended.stop)
-            return False
         self._report(desk, tended.alerts)
+        if tended.no_signature is not None:
+            raise tended.no_signature
         self._explain_failures(desk)
         if cursor is None or indexed is None or indexed < head.number - self._settings.behind_blocks:
             return False
@@ -104,8 +103,9 @@ class Lane:
         """Sign nothing more until somebody decides; what is signed is sent all the same."""
         with self._conn.transaction():
             chain_store.assert_epoch(self._conn, self._epoch)
-            store.block_lane(self._conn, self._signer.address, why)
-        logger.error("lane_stopped", signer=self._signer.address, why=why)
+            stopped = store.stop_lane(self._conn, self._signer.address, why)
+        if stopped:
+            logger.error("lane_stopped", signer=self._signer.address, why=why)
 
     def _open(self, desk: Desk) -> store.Lane:
         """The lane's row. A key whose nonces this database doesn't know begins at the chain's, if nothing can
@@ -133,12 +133,11 @@ class Lane:
     def _sight(self, desk: Desk, head: Head, opened: list[store.Open]) -> Sight:
         memory = self._memory
         used = desk.node.nonce(self._signer.address) if opened else memory.used
-        if used != memory.used:
+        if used != memory.used or not opened:
             memory.used, memory.moved_block, memory.moved_at = used, head.number, desk.now
-        waiting = [
-            tx for tx in opened if not tx.included and tx.nonce >= used and tx.last_sent_at is not None
-        ]
-        missing = bool(waiting) and desk.node.transaction(waiting[0].hash) is None
+        taken = (tx for tx in opened if not tx.included and tx.nonce >= used and _is_taken(tx))
+        first = next(taken, None)
+        missing = first is not None and desk.node.transaction(first.hash) is None
         return Sight(
             head.number, desk.now, head.base_fee_wei, used, memory.moved_block, memory.moved_at, missing
         )
@@ -190,3 +189,7 @@ class Lane:
             with self._conn.transaction():
                 desk.assert_leads()
                 store.explain_failure(self._conn, intent, why)
+
+
+def _is_taken(tx: store.Open) -> bool:
+    return tx.answer is not None and REACTIONS[Class(tx.answer)] is Reaction.SENT

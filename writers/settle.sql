@@ -113,7 +113,8 @@ UPDATE intent.intents i SET
         WHEN due.ok THEN 'mined without its event'
         ELSE 'reverted'
     END,
-    alert = due.purpose = 'call' AND due.ok,
+    -- nobody wanted these two ends
+    alert = CASE WHEN due.purpose = 'call' THEN due.ok ELSE i.cancel_requested_at IS NULL AND i.error IS NOT NULL END,
     waiting_reason = NULL, waiting_since = NULL,
     ended_at = clock_timestamp(), ended_block = due.block_number
 FROM due WHERE i.id = due.id;

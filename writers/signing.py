@@ -13,7 +13,7 @@ from typing import Any
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.ops import failpoint, log
 from chainfirst.writers import fees, payload, settle, store
-from chainfirst.writers.answers import Class
+from chainfirst.writers.answers import Class, Reaction
 from chainfirst.writers.desk import Desk, KindLimits
 from chainfirst.writers.kinds import Call, Kind, Prepared
 from chainfirst.writers.limits import Decision
@@ -245,8 +245,8 @@ def _sign_and_send(
             hash=attempt.hash,
             answer=answer.cls.value,
         )
-        if answer.cls is Class.UNKNOWN:
-            return  # the others are stored: they are sent when the node answers again
+        if answer.cls is Class.UNKNOWN or answer.reaction is Reaction.STOP_LANE:
+            return  # the others are stored: they are sent when the node answers again, or takes them
 
 
 def _call(round_: _Round, intent: uuid.UUID) -> Call:

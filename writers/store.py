@@ -218,6 +218,25 @@ def give_up(conn: Connection, intent: uuid.UUID, error: str) -> None:
     conn.execute(_SQL["give_up"], {"id": intent, "error": error})
 
 
+def was_signed(
+    conn: Connection,
+    transaction: int,
+    purpose: Purpose,
+    gas: int,
+    max_fee_wei: int,
+    priority_fee_wei: int | None,
+) -> bool:
+    """Whether there is such an attempt: its bytes, and so its hash, would be the same again."""
+    values = {
+        "transaction": transaction,
+        "purpose": purpose,
+        "gas": gas,
+        "max_fee_wei": max_fee_wei,
+        "priority_fee_wei": priority_fee_wei,
+    }
+    return bool(_value(conn, "was_signed", values))
+
+
 def lock_open(conn: Connection, transaction: int) -> bool:
     """Lock a transaction; False: a final block has used its nonce meanwhile."""
     return conn.execute(_SQL["lock_open"], [transaction]).fetchone() is not None
@@ -310,6 +329,11 @@ def block_lane(
 def unblock_lane(conn: Connection, signer: str) -> bool:
     """Let a lane go on whose foreign nonce is accounted for meanwhile; whether it was that."""
     return conn.execute(_SQL["unblock_lane"], {"signer": signer}).rowcount > 0
+
+
+def stop_lane(conn: Connection, signer: str, reason: str) -> bool:
+    """As `block_lane`, unless it is blocked already; whether it is now because of this."""
+    return conn.execute(_SQL["stop_lane"], {"signer": signer, "reason": reason}).rowcount > 0
 
 
 def alert_lane(conn: Connection, signer: str, alert: str | None, balance_wei: int | None = None) -> None:

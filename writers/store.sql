@@ -83,6 +83,13 @@ VALUES (%(transaction)s, %(purpose)s, %(hash)s, %(raw)s, %(gas)s, %(max_fee_wei)
     %(now)s)
 RETURNING id;
 
+-- name: was_signed
+SELECT EXISTS (
+    SELECT FROM intent.attempts a
+    WHERE a.transaction = %(transaction)s AND a.purpose = %(purpose)s AND a.gas = %(gas)s
+        AND a.max_fee_wei = %(max_fee_wei)s AND a.priority_fee_wei IS NOT DISTINCT FROM %(priority_fee_wei)s
+);
+
 -- name: give_up
 UPDATE intent.intents SET error = %(error)s, alert = true WHERE id = %(id)s AND outcome IS NULL;
 
@@ -169,6 +176,10 @@ WHERE l.signer = %(signer)s AND l.blocked_hash IS NOT NULL AND EXISTS (
     SELECT FROM intent.transactions t
     WHERE t.signer = l.signer AND t.nonce = l.blocked_nonce AND t.closed_block IS NOT NULL
 );
+
+-- name: stop_lane
+UPDATE intent.lanes SET blocked_reason = %(reason)s, updated_at = clock_timestamp()
+WHERE signer = %(signer)s AND blocked_reason IS NULL;
 
 -- name: alert_lane
 UPDATE intent.lanes SET alert = %(alert)s, balance_wei = coalesce(%(balance_wei)s, balance_wei), updated_at = clock_timestamp()

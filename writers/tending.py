@@ -1,98 +1,143 @@
 """Tending the nonces that are open: sending stored bytes again, signing again, taking back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from chainfirst.indexer.rpc.errors import RpcError
 from chainfirst.ops import failpoint, log
+from chainfirst.ops.errors import ChainfirstError
 from chainfirst.writers import fees, plan, store
-from chainfirst.writers.answers import REACTIONS, Answer, Class, Reaction
+from chainfirst.writers.answers import REACTIONS, Class, Reaction
 from chainfirst.writers.desk import TRANSFER_GAS, Desk
 from chainfirst.writers.kinds import Call
 from chainfirst.writers.plan import Do
 from chainfirst.writers.reverts import Revert
+
+SIGNS_NO_MORE = frozenset({Reaction.REFUEL_ALERT, Reaction.STOP_LANE})
 
 logger = log.get("lane")
 
 
 @dataclass
 class Tended:
-    """What a round found: `alerts` for somebody to see to; `stop`: why the lane must be stopped; `may_sign`:
-    whether new transactions may follow the open ones."""
+    """What a round found: `alerts` for somebody to see to; `may_sign`: whether new transactions may follow
+    the open ones; `no_signature`: why the signer signed nothing, to be raised when all else is done;
+    `market`: asked for once.
+    """
 
-    alerts: list[str]
-    stop: str | None = None
+    alerts: list[str] = field(default_factory=list)
     may_sign: bool = True
+    no_signature: ChainfirstError | None = None
+    market: fees.Market | None = None
 
 
 def tend(desk: Desk, opened: Sequence[store.Open], sight: plan.Sight) -> Tended:
     """One round over the open nonces, lowest first. What is signed is stored before it is sent."""
-    tended = Tended([])
+    tended, sending = Tended(), True
+    patience, limits = desk.settings.patience, desk.settings.fee_limits
     lowest = next((tx.nonce for tx in opened if not tx.included and tx.nonce >= sight.used), None)
-    market: fees.Market | None = None
     for tx in opened:
-        do = plan.decide(tx, tx.nonce == lowest, sight, desk.settings.patience)
-        if tx.answer is not None and REACTIONS[Class(tx.answer)] is Reaction.REFUEL_ALERT and not tx.included:
-            tended.alerts.append(f"nonce {tx.nonce} waits for funds: {desk.signer.address} can't pay it")
+        now, do = tx, plan.decide(tx, tx.nonce == lowest, sight, patience)
+        signed = tx if do is Do.SEND else None
+        if do not in (Do.NOTHING, Do.SEND) and sending:
+            signed = _sign_again(desk, tx, do, tended)
+        if signed is not None and sending:
+            answer = desk.send(signed.attempt, signed.raw)
+            if do is not Do.SEND:
+                failpoint.reach("take_back.sent" if do is Do.TAKE_BACK else "bump.sent")
+            now = replace(signed, last_sent_block=desk.head, last_sent_at=desk.now)
+            now = replace(now, answer=answer.cls.value, answer_text=answer.text)
+            # the node may be down, or takes nothing of this key: those above wait for the next round
+            sending = answer.cls is not Class.UNKNOWN and answer.reaction is not Reaction.STOP_LANE
+        said = plan.alert(now, now.nonce == lowest, sight, patience, limits)
+        if said is not None:
+            tended.alerts.append(said)
+        open_ = not now.included and now.nonce >= sight.used
+        if open_ and now.answer is not None and REACTIONS[Class(now.answer)] in SIGNS_NO_MORE:
             tended.may_sign = False
-        if do is Do.NOTHING:
-            continue
-        if do is Do.STOP:
-            tended.stop = f"the node refuses nonce {tx.nonce}: {tx.answer}"
-            break
-        if do is Do.SEND:
-            answer = desk.send(tx.attempt, tx.raw)
-        else:
-            market = market or desk.market()
-            signed = _sign_again(desk, tx, do, market, tended)
-            answer = desk.send(tx.attempt, tx.raw) if signed is None else signed
-        if answer.cls is Class.UNKNOWN:
-            break  # the node may be down: those above wait for the next round
     return tended
 
 
-def _sign_again(desk: Desk, tx: store.Open, do: Do, market: fees.Market, tended: Tended) -> Answer | None:
-    """Another attempt at the same nonce, stored and sent; None: nothing better than the last can be had."""
-    previous = fees.Fees(tx.max_fee_wei, tx.priority_fee_wei)
+def _sign_again(desk: Desk, tx: store.Open, do: Do, tended: Tended) -> store.Open | None:
+    """Another attempt at the same nonce, stored; the last one where nothing better can be had. None: there is
+    nothing to be sent now."""
     purpose: store.Purpose = "cancel" if do is Do.TAKE_BACK else tx.purpose
     nothing = Call(desk.signer.address, b"")
     call = nothing if purpose == "cancel" else Call(tx.call_to, tx.call_data, tx.call_value)
-    gas = tx.gas
-    if do is Do.LOWER:
-        price = fees.lower(previous, market)
-    elif do is Do.NEW_GAS and tx.last_sent_at is not None:
-        price = desk.wanted(market)
-    else:
-        price = fees.bump(previous, desk.wanted(market), desk.settings.fee_limits)
+    gas = _gas(desk, tx, purpose, call) if do in (Do.TAKE_BACK, Do.NEW_GAS) else tx.gas
+    tended.market = tended.market or desk.market()
+    price = _price(desk, tx, do, purpose, gas, tended.market)
     if price is None:
-        tended.alerts.append(
-            f"nonce {tx.nonce}: {_why_no_price(do)} {previous.max_fee_wei} wei a gas; "
-            "raise writer.fees.fee_cap_wei, or wait"
-        )
+        return None if do is Do.TAKE_BACK else tx
+    if tended.no_signature is not None:
+        return None  # it would be asked for each nonce, and each time in vain
+    try:
+        attempt = desk.sign(purpose, tx.nonce, call, gas, price)
+    except ChainfirstError as error:
+        tended.no_signature = error
+        tended.alerts.append(f"nonce {tx.nonce} can't be signed again: {error.message}")
         return None
-    if do in (Do.TAKE_BACK, Do.NEW_GAS):
-        estimate = desk.node.estimate_gas(call, desk.signer.address)
-        if isinstance(estimate, Revert):  # only its transaction in a block can tell now
-            estimate = TRANSFER_GAS if purpose == "cancel" else tx.gas * 3 // 2
-        gas = min(desk.gas_of(estimate), desk.gas_limit)
-    attempt = desk.sign(purpose, tx.nonce, call, gas, price)
-    failpoint.reach("bump.signed")
+    failpoint.reach("take_back.signed" if do is Do.TAKE_BACK else "bump.signed")
     with desk.conn.transaction():
         desk.conn.execute("SET LOCAL synchronous_commit = on")
         desk.assert_leads()
         if not store.lock_open(desk.conn, tx.id):
             return None
         if do is Do.TAKE_BACK and not tx.take_back:
-            store.give_up(
-                desk.conn, tx.intent, f"no node takes its transaction: {tx.answer_text or tx.answer}"
-            )
+            why = f"no node takes its transaction: {tx.answer_text or tx.answer}"
+            store.give_up(desk.conn, tx.intent, why)
         number = store.add_attempt(desk.conn, tx.id, attempt)
-        failpoint.reach("bump.before_commit")
-    failpoint.reach("bump.committed")
+        failpoint.reach("take_back.written" if do is Do.TAKE_BACK else "bump.written")
+    failpoint.reach("take_back.committed" if do is Do.TAKE_BACK else "bump.committed")
     logger.info("signed_again", why=do.value, nonce=tx.nonce, hash=attempt.hash, intent=str(tx.intent))
-    answer = desk.send(number, attempt.raw)
-    failpoint.reach("bump.sent")
-    return answer
+    return replace(
+        tx,
+        attempt=number,
+        purpose=purpose,
+        raw=attempt.raw,
+        hash=attempt.hash,
+        gas=gas,
+        max_fee_wei=price.max_fee_wei,
+        priority_fee_wei=price.max_priority_fee_wei,
+        signed_block=desk.head,
+        signed_at=desk.now,
+    )
 
 
-def _why_no_price(do: Do) -> str:
-    return "the node's own cap is below" if do is Do.LOWER else "the fee cap leaves no room above"
+def _gas(desk: Desk, tx: store.Open, purpose: store.Purpose, call: Call) -> int:
+    """The gas of another attempt. Where the call can't be estimated now, a half more: a block will tell."""
+    unknown = TRANSFER_GAS if purpose == "cancel" else tx.gas * 3 // 2
+    try:
+        estimate = desk.node.estimate_gas(call, desk.signer.address)
+    except RpcError as error:
+        if error.code is None:  # the line's fault, not the call's
+            raise
+        estimate = unknown
+    if isinstance(estimate, Revert):
+        estimate = unknown
+    return min(desk.gas_of(estimate), desk.gas_limit)
+
+
+def _price(
+    desk: Desk, tx: store.Open, do: Do, purpose: store.Purpose, gas: int, market: fees.Market
+) -> fees.Fees | None:
+    """The fees of another attempt, which must not be one that there is already: it would be the same bytes.
+    None: nothing better than the last one can be had."""
+    previous, limits = fees.Fees(tx.max_fee_wei, tx.priority_fee_wei), desk.settings.fee_limits
+    wanted = desk.wanted(market)
+    match do:
+        case Do.LOWER:
+            tried = [fees.lower(previous, market)]
+        case Do.NEW_GAS:
+            tried = [wanted, fees.bump(wanted, wanted, limits)]
+        case Do.TAKE_BACK:
+            # at the cap too, or its call would be sent again
+            tried = [fees.bump(previous, wanted, limits), fees.at_most(previous, limits)]
+        case _:
+            tried = [fees.bump(previous, wanted, limits), fees.bump(previous, previous, limits)]
+    for price in tried:
+        if price is not None and not store.was_signed(
+            desk.conn, tx.id, purpose, gas, price.max_fee_wei, price.max_priority_fee_wei
+        ):
+            return price
+    return None
