@@ -344,8 +344,6 @@ def _checked_urls(found: settings.Config) -> dict[str, list[str]]:
             log.get("rpc").warning("endpoint_unreachable", error=str(error))
     if len(missing) == len(endpoints):
         raise missing[0]
-    if not urls["http"]:
-        raise errors.ConfigError("chain.endpoints has no http(s):// URL", "Add one; blocks are read there.")
     return urls
 
 

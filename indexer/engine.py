@@ -189,7 +189,9 @@ class Indexer:
         try:
             header = self._reader.header_by_number(policy.tag)
         except rpc_errors.RpcError as error:
-            if error.kind is Kind.TAG_UNSUPPORTED and policy.fallback_depth is not None:
+            if error.kind is Kind.TAG_UNSUPPORTED:
+                if policy.fallback_depth is None:
+                    raise _no_tag(policy.tag, error) from error
                 self._tag_known = False
             elif error.kind is not Kind.NOT_YET_FINAL:
                 raise
@@ -344,6 +346,13 @@ class Indexer:
             final=held.cursor.final_number,
             head=self._seen,
         )
+
+
+def _no_tag(tag: str, error: rpc_errors.RpcError) -> ConfigError:
+    return ConfigError(
+        f'chain.finality: the node knows no tag "{tag}": {error.message}',
+        'Set a fallback_depth, or a depth; "instant" for IBFT, QBFT and PolyBFT only.',
+    )
 
 
 def _refuses_addresses(error: BaseException) -> bool:

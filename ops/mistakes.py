@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def find(config: "Config", deployed: bool) -> Iterable[Problem]:
     """What is wrong between values, each of which is right by itself."""
+    if not any(each.dev or each.full.startswith("http") for each in config.chain.endpoints):
+        yield Problem("chain.endpoints", "no http(s):// URL", "at least one: blocks are read there")
     entries: dict[str, list[dict[str, Any]]] = {}
     for key, contract in config.contracts.items():
         place = f"contracts.{key}"

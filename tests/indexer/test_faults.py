@@ -15,7 +15,7 @@ from chainfirst.indexer.rpc import pool, ws
 from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops.dev.node import Anvil
-from chainfirst.ops.errors import TransientError
+from chainfirst.ops.errors import ConfigError, TransientError
 from chainfirst.tests.indexer import wired
 from chainfirst.tests.indexer.served import Fault, Proxy
 from websockets.exceptions import ConnectionClosed
@@ -550,6 +550,20 @@ def test_a_silent_websocket_is_noticed_and_the_chain_is_followed_over_http(datab
 
 
 # what a node says is final
+
+
+def test_a_tag_that_the_node_does_not_know_wants_a_depth(
+    database: Any, proxy: Proxy, behind: Callable[..., engine.Indexer]
+) -> None:
+    def refuse(params: list[Any], forward: Callable[[], Any]) -> Any:
+        if params[0] == "finalized":
+            raise Fault(-32602, "Invalid Params")
+        return forward()
+
+    proxy.rules["eth_getBlockByNumber"] = refuse
+    with pytest.raises(ConfigError, match=r'knows no tag "finalized".*Set a fallback_depth'):
+        behind(finality.Tag("finalized")).step()
+    assert database.cursor().indexed_number is None
 
 
 @pytest.mark.parametrize(("above_head", "block_hash"), [(10, None), (0, OTHER_HASH), (-1, OTHER_HASH)])
