@@ -39,7 +39,10 @@ FROM intent.lanes WHERE signer = %s FOR UPDATE;
 SELECT count(*) FROM intent.intents WHERE outcome IS NULL;
 
 -- name: nonce
-SELECT intent, closed_block IS NOT NULL FROM intent.transactions WHERE signer = %s AND nonce = %s FOR UPDATE;
+SELECT intent, closed_block IS NOT NULL FROM intent.transactions
+WHERE signer = %s AND nonce = %s
+ORDER BY closed_block IS NULL
+FOR UPDATE;
 
 -- name: unblock
 UPDATE intent.lanes SET

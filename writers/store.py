@@ -129,7 +129,8 @@ def candidates(
 
 
 def expire(conn: Connection, kinds: Sequence[str], default: bool, now: datetime) -> int:
-    """End what of a lane's kinds expired before it was signed; how many. `default` as `candidates`."""
+    """End what of a lane's kinds expired before it was signed, or was to be taken back and lost its nonce;
+    how many. `default` as `candidates`."""
     return conn.execute(_SQL["expire"], {"kinds": list(kinds), "default": default, "now": now}).rowcount
 
 

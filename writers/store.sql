@@ -23,9 +23,15 @@ ORDER BY i.checked_block IS NOT NULL, i.priority DESC, i.id
 LIMIT %(limit)s;
 
 -- name: expire
-UPDATE intent.intents i SET outcome = 'expired', error = 'it expired before it was signed', ended_at = clock_timestamp(),
-    waiting_reason = NULL, waiting_since = NULL
-WHERE i.outcome IS NULL AND i.expires_at <= %(now)s
+UPDATE intent.intents i SET
+    outcome = CASE WHEN i.cancel_requested_at IS NULL THEN 'expired' ELSE 'cancelled' END,
+    error = CASE
+        WHEN i.cancel_requested_at IS NULL THEN 'it expired before it was signed'
+        ELSE coalesce(i.error, 'somebody else used its nonce')
+    END,
+    ended_at = clock_timestamp(), waiting_reason = NULL, waiting_since = NULL
+-- one that is to be taken back and isn't signed was, until its nonce was lost
+WHERE i.outcome IS NULL AND (i.expires_at <= %(now)s OR i.cancel_requested_at IS NOT NULL)
     AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
     AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
     AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id);

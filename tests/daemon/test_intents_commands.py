@@ -15,6 +15,10 @@ from chainfirst.tests.daemon.asking import CAMPAIGN, HASHES, SIGNER, Answer, Des
 
 PAY = '{"contract": "shop", "function": "pay", "event": "Paid"}'
 SECRET_BYTES = b"\x5e\xc2\xe7"
+TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chainfirst intents wait'
+"""
+WOKEN_SECONDS = 30  # of a machine that is busy
 COUNT = "SELECT count(*) FROM intent.intents"
 END = "UPDATE intent.intents SET outcome = %s, error = %s, ended_at = now(), ended_block = 7 WHERE id = %s"
 # it has looked (again), and is idle since
@@ -342,11 +346,11 @@ def test_texts_of_apps_stay_on_their_line(desk: Desk) -> None:
 def test_wait_ends_with_the_intent(
     desk: Desk, outcome: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Woken by the notification alone: it polls too seldom for its time-out."""
+    """Woken by the notification alone: it polls too seldom."""
     monkeypatch.setattr(waiting, "POLL_SECONDS", 600.0)
     intent = desk.submit()
     answer = _meanwhile(
-        desk, lambda _: end(desk, intent, outcome), "intents", "wait", "pay:1", "--timeout", "120"
+        desk, lambda _: end(desk, intent, outcome), "intents", "wait", "pay:1", "--timeout", "1200"
     )
     first, last = answer.out.splitlines()
     assert (answer.code, first) == (code, f"{intent} pending, waits for its turn")
@@ -386,7 +390,7 @@ def test_wait_for_a_key_goes_on_with_what_it_is_tried_again_as(
         until_it_waits()
         end(desk, made[0], "confirmed")
 
-    answer = _meanwhile(desk, retry, "intents", "wait", "pay:1", "--timeout", "120")
+    answer = _meanwhile(desk, retry, "intents", "wait", "pay:1", "--timeout", "1200")
     assert answer.code == 0
     assert answer.out.splitlines()[1:] == [
         f"tried again meanwhile: generation 2, {made[0]}",
@@ -429,6 +433,9 @@ def _meanwhile(desk: Desk, act: Callable[[Callable[[], None]], None], *command: 
         try:
             until_it_waits()
             act(until_it_waits)
+            if not ended.wait(WOKEN_SECONDS):
+                desk.sql.execute(TERMINATE)
+                raise AssertionError("nothing woke it")
         except BaseException as error:
             failed.append(error)
 

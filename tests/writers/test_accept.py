@@ -109,3 +109,18 @@ def test_with_no_intent_open_any_more_it_begins_by_itself(world: World) -> None:
     later = world.submit("investor.set_verified", **verified(world, "eve"))
     world.finish()
     assert world.status(later) == "confirmed"
+
+
+def test_one_that_was_to_be_taken_back_ends_when_its_nonce_is_lost(world: World) -> None:
+    nonce = world.nonce()
+    intent = world.submit("investor.set_verified", **verified(world, "eve"))
+    world.round()
+    gift(world, nonce)
+    world.mine(4)
+    world.app.execute("SELECT intent.cancel(%s)", [intent])
+    assert world.status(intent) == "sent"
+    world.round()
+    accept(world)
+    world.round()
+    assert world.status(intent) == "cancelled"
+    assert world.own_nonces() == [nonce]
