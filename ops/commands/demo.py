@@ -1,4 +1,4 @@
-"""chainfirst demo: the platform's whole life on a local chain, indexed while it happens."""
+"""chainfirst demo: the platform's whole life on a local chain, asked for in the database."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ def demo(
     ] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop what --keep left, and do nothing else.")] = False,
 ) -> None:
-    """Play the platform's life on a chain of its own and show the ledger; exit code 1 if it is wrong.
+    """Play the platform's life on a chain of its own, show ledger and intents; exit code 1 if they are wrong.
 
     PostgreSQL, a node and the daemon run in .chainfirst/demo beside the settings' file and are taken down
     at the end. Your development servers and their data are not touched.

@@ -1,1 +1,1 @@
-"""The demonstration: the platform's whole life, played from outside on a local chain."""
+"""The demonstration: the platform's whole life, played as its app and its investors do, on a local chain."""
