@@ -11,10 +11,11 @@ from chainfirst import daemon
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.ops.errors import ChainfirstError, TransientError
 from chainfirst.schema import folds, store
-from chainfirst.tests.writers.world import World
+from chainfirst.tests.writers.world import DEPTH, World
 from chainfirst.writers import facts, reconcile
 from chainfirst.writers.facts import Difference
 from chainfirst.writers.kinds import Call
+from chainfirst.writers.node import Node
 from chainfirst.writers.reconcile import Held, Report
 from eth_hash.auto import keccak
 from hypothesis import given
@@ -251,6 +252,21 @@ def test_a_node_of_another_branch_is_not_believed(stage: Stage) -> None:
     stage.world.rpc("anvil_reorg", stage.world.depth + 1, [])
     with pytest.raises(TransientError, match="follows another chain"):
         stage.reconcile()
+    assert stage.kept() == []
+
+
+class Reorganised(Node):
+    """The node's chain is another one from the moment on that it is asked."""
+
+    def calls(self, wanted: Any, block: int | str = "latest") -> Any:
+        self.endpoint.call_optional("anvil_reorg", [DEPTH + 1, []], object)
+        return super().calls(wanted, block)
+
+
+def test_what_another_branch_answered_is_not_believed(stage: Stage) -> None:
+    stage.owner("UPDATE ledger.campaigns SET total_raised = 7")
+    with pytest.raises(TransientError, match="follows another chain"):
+        reconcile.reconcile(stage.world.connection, Reorganised(stage.world.node.endpoint))
     assert stage.kept() == []
 
 
