@@ -358,12 +358,15 @@ def test_wait_ends_with_the_intent(
     assert desk.run("intents", "wait", str(intent)).code == code
 
 
-def test_wait_polls_where_no_notification_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("timeout", [[], ["--timeout", "1200"]], ids=["for ever", "for a time"])
+def test_wait_polls_where_no_notification_comes(
+    desk: Desk, timeout: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.05)
     intent = desk.submit()
     desk.sql.execute("ALTER TABLE intent.intents DISABLE TRIGGER note_update")
-    answer = _meanwhile(desk, lambda _: end(desk, intent, "failed"), "intents", "wait", str(intent))
-    assert answer.code == 2
+    command = ["intents", "wait", str(intent), *timeout]
+    assert _meanwhile(desk, lambda _: end(desk, intent, "failed"), *command).code == 2
 
 
 def test_wait_gives_up(desk: Desk) -> None:

@@ -151,6 +151,20 @@ def test_a_mistyped_name_pauses_nothing(desk: Desk, subject: str, words: str) ->
     assert desk.one(PAUSES) is None
 
 
+def test_a_login_takes_the_daemons_role_on(desk: Desk) -> None:
+    """As one must where membership alone gives no rights; the pause has the login's name."""
+    desk.sql.execute("CREATE ROLE night_shift LOGIN NOINHERIT IN ROLE chainfirst_daemon")
+    try:
+        lane(desk, why=WHY)
+        desk.configure(f"{desk.url}&user=night_shift")
+        desk.does("lanes", "pause", "escrow.*")
+        assert desk.one("SELECT paused_by LIKE '%% as night_shift' FROM intent.pauses")
+        desk.does("lanes", "accept", SIGNER, "--yes")
+        assert desk.one("SELECT accepted_by LIKE '%% as night_shift' FROM intent.lanes")
+    finally:
+        desk.sql.execute("DROP ROLE night_shift")
+
+
 def test_what_stays_paused_is_told(desk: Desk) -> None:
     desk.does("lanes", "pause", "escrow.*", "--why", "audit")
     assert "What is paused: escrow.*." in desk.refuses("lanes", "resume", "escrow.refund")
