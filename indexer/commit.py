@@ -10,6 +10,7 @@ import psycopg
 from chainfirst.indexer.router import Rows
 from chainfirst.indexer.settler import Inclusion, Settler, Settling
 from chainfirst.indexer.structs import BlockRef, Log, place
+from chainfirst.ops import failpoint
 from chainfirst.schema import folds, layout, store
 from chainfirst.schema.store import Cursor
 from psycopg import sql
@@ -96,6 +97,8 @@ def apply(
         last = max(tip.number, expected.indexed_number or 0) if batch.replaces else tip.number
         change = store.Change(kind, batch.first, last, _added(batch.rows), removed)
         store.end_batch(conn, kept_blocks, final, change)
+        failpoint.reach("batch.written")
+    failpoint.reach("batch.committed")
     return new
 
 

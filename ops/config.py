@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from chainfirst.ops import errors, mistakes, settings, values
+from chainfirst.ops import errors, failpoint, mistakes, settings, values
 from chainfirst.ops.settings import Problem, Rule
 
 PREFIX = "CHAINFIRST_"
-OTHER_VARIABLES = ("CHAINFIRST_CONFIG", "CHAINFIRST_DEMO_KEEP")  # read elsewhere; not settings
+# read elsewhere; not settings
+OTHER_VARIABLES = ("CHAINFIRST_CONFIG", "CHAINFIRST_DEMO_KEEP", failpoint.VARIABLE)
 DEFAULT_LANE = "default"
 
 Natural = Annotated[int, Rule(lambda n: n >= 0, "a whole number of 0 or more")]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from chainfirst.ops import log
+from chainfirst.ops import failpoint, log
 from chainfirst.schema import store as chain_store
 from chainfirst.writers import fees, limits, plan, store, transaction
 from chainfirst.writers.answers import Answer, Class, Reaction
@@ -114,7 +114,9 @@ class Desk:
 
     def send(self, attempt: int, raw: bytes) -> Answer:
         """Send stored bytes and note the answer; one that no time mends stops the lane."""
+        failpoint.reach("send.before")
         answer = self.node.send(raw)
+        failpoint.reach("send.after")
         self.on_answer(answer.cls)
         with self.conn.transaction():
             self.assert_leads()
@@ -122,6 +124,8 @@ class Desk:
             why = f"the node refuses what it sends ({answer.cls.value}): {answer.text}"
             refused = answer.reaction is Reaction.STOP_LANE
             stopped = refused and store.stop_lane(self.conn, self.signer.address, why)
+            failpoint.reach("note.written")
+        failpoint.reach("note.committed")
         if stopped:
             logger.error("lane_stopped", signer=self.signer.address, why=why)
         return answer

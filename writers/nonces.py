@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.settler import Inclusion
-from chainfirst.ops import log
+from chainfirst.ops import failpoint, log
 from chainfirst.ops.errors import TransientError
 from chainfirst.writers import payload, settle, store
 from chainfirst.writers.desk import Desk
@@ -53,6 +53,7 @@ def explain(desk: Desk, indexed: int) -> str | None:
         stop = _account_for(desk, nonce, found)
         if stop is not None:
             return stop
+        failpoint.reach("adopt.committed")
     with desk.conn.transaction():
         desk.assert_leads()
         store.explain_to(desk.conn, desk.signer.address, used)
@@ -115,6 +116,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             attempt = store.adopt(desk.conn, signer, nonce, intent, info, found.block_number)
             settle.include(desk.conn, _inclusion(desk, attempt, found))
             settle.already_true(desk.conn, [intent], found.block_number, found.block_number, final)
+            failpoint.reach("adopt.written")
             return None
         intent = store.settled_by(desk.conn, info)
         if intent is not None:

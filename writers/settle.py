@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from chainfirst.indexer.settler import Inclusion, Reader, Settling
 from chainfirst.indexer.structs import Header, Receipt
+from chainfirst.ops import failpoint
 from chainfirst.ops.errors import TransientError
 from chainfirst.schema import queries
 from psycopg import sql
@@ -58,14 +59,23 @@ class Settler:
         """In the indexer's transaction: take back, include, settle, end; wake whoever waits."""
         if not _one(conn.execute(_SQL["anything_open"])):
             return
+        failpoint.reach("settle.before")
         changed = 0
         if change.replaces:
             changed += conn.execute(_SQL["unwind_settlements"], [change.first]).rowcount
             changed += conn.execute(_SQL["unwind_inclusions"], [change.first]).rowcount
+            if changed:
+                failpoint.reach("settle.unwound")
         for each in change.inclusions:
             changed += include(conn, each)
-        changed += _settle(conn, change.tables, change.first, change.last)
-        changed += end(conn, change.final)
+            failpoint.reach("settle.included")
+        settled = _settle(conn, change.tables, change.first, change.last)
+        if settled:
+            failpoint.reach("settle.settled")
+        ended = end(conn, change.final)
+        if ended:
+            failpoint.reach("settle.ended")
+        changed += settled + ended
         if changed:
             conn.execute(_SQL["tell"], [change.last])
 

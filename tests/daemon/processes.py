@@ -1,6 +1,7 @@
 """The daemon as its user runs it: a process, a config file, and what it says."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -37,9 +38,11 @@ def write_config(
     return file
 
 
-def chainfirst(file: Path, *arguments: str) -> "subprocess.Popen[str]":
+def chainfirst(file: Path, *arguments: str, **environ: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "chainfirst.daemon", "--config", str(file), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def emit(node: Endpoint, emitter: str | None, count: int = 0) -> str:
@@ -55,8 +58,8 @@ def emit(node: Endpoint, emitter: str | None, count: int = 0) -> str:
 class Running:
     """`chainfirst run` with its log; `with` kills it at the end if it still runs."""
 
-    def __init__(self, file: Path) -> None:
-        self.process = chainfirst(file, "run")
+    def __init__(self, file: Path, **environ: str) -> None:
+        self.process = chainfirst(file, "run", **environ)
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
