@@ -173,7 +173,14 @@ def _write(
             with pool.pinned() as client:
                 return writers.voting_unit(node.Node(client.endpoint))
 
-        wakes.append(supervisor.add(part.RulesPart(rules.Rules(voting_unit).run, leader, connect)).wake)
+        ours = rules.Rules(voting_unit)
+
+        def follow(connection: psycopg.Connection[Any], epoch: int) -> dict[str, int]:
+            made = ours.run(connection, epoch)
+            numbers.rules_held.set(ours.held)
+            return made
+
+        wakes.append(supervisor.add(part.RulesPart(follow, leader, connect)).wake)
     return wakes
 
 

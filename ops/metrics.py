@@ -85,6 +85,9 @@ class Metrics:
             "oldest_open_intent_timestamp_seconds", "When the oldest open one was asked"
         )
         self.differences = gauge("differences", "Values that contracts and ledger differ in, last compared")
+        self.rules_held = gauge(
+            "rules_held", "Campaigns that are due, but for investments that wait to be recorded"
+        )
         self.rules_stuck = gauge("rules_stuck", "Wishes of rules that ended badly and are not done", ["kind"])
         self.lane_blocked = gauge("lane_blocked", "1: signs nothing until somebody decides", ["lane"])
         self.lane_alert = gauge("lane_alert", "1: goes on, but somebody must see to it", ["lane"])

@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING
 
 from chainfirst.ops import config as settings
 from chainfirst.ops import values
-from chainfirst.ops.errors import TransientError
-from chainfirst.writers import book, catalogue, contract, desk, fees, plan, reverts, signers
-from chainfirst.writers import certificates as certs
+from chainfirst.writers import (
+    book,
+    catalogue,
+    certificates,
+    contract,
+    desk,
+    fees,
+    metadata,
+    plan,
+    reverts,
+    signers,
+)
 from chainfirst.writers.node import Node
 
 if TYPE_CHECKING:
     from chainfirst.indexer import wiring
-
-NOBODY = "0x" + "0" * 40
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,7 @@ class Lanes:
 
     def voting_unit(self, node: Node) -> int:
         """Token units for a vote, as the certificates' contract says."""
-        certificates = contract.platform(certs.KEY)
-        to = book.one_address(self.contracts, certs.KEY)
-        result = node.call(certificates.function("votingUnit").call(to), NOBODY)
-        if isinstance(result, reverts.Revert) or len(result) != 32:
-            raise TransientError(f"{to} says no voting unit at {node.name}", "Is it NFTShareCertificate?")
-        return int.from_bytes(result, "big")
+        return metadata.voting_unit(node, book.one_address(self.contracts, certificates.KEY))
 
 
 def build(
