@@ -16,7 +16,7 @@ test: $(STAMP) lint
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 0
 
-# Part by part: .venv/bin/python -m bench events | folds | latency | children
+# Part by part: .venv/bin/python -m bench events | folds | latency | children | intents
 bench: $(STAMP)
 	$(BIN)/python -m bench all
 
