@@ -168,6 +168,9 @@ class World:
             for row in self.all("SELECT cause FROM intent.history WHERE intent = %s ORDER BY seq", intent)
         ]
 
+    def head(self) -> int:
+        return int(self.rpc("eth_blockNumber"), 16)
+
     def nonce(self, actor: str = "operator", block: str = "latest") -> int:
         return int(self.rpc("eth_getTransactionCount", self.platform.at[actor], block), 16)
 
@@ -177,7 +180,8 @@ class World:
     def assert_consistent(self) -> None:
         """What always holds: dense nonces, at most one effect, confirmed just if its event is final."""
         for signer, low, high, count in self.all(
-            "SELECT signer, min(nonce), max(nonce), count(*) FROM intent.transactions GROUP BY signer"
+            "SELECT signer, min(nonce), max(nonce), count(DISTINCT nonce) FROM intent.transactions"
+            " GROUP BY signer"
         ):
             assert high - low + 1 == count, (signer, low, high, count)
         final = self.one("SELECT final_number FROM chain.cursor")
