@@ -57,15 +57,15 @@ class Settler:
 
     def settle(self, conn: Connection, change: Settling) -> None:
         """In the indexer's transaction: take back, include, settle, end; wake whoever waits."""
-        if not _one(conn.execute(_SQL["anything_open"])):
-            return
-        failpoint.reach("settle.before")
         changed = 0
-        if change.replaces:
+        if change.replaces:  # also what intents that have ended left there
             changed += conn.execute(_SQL["unwind_settlements"], [change.first]).rowcount
             changed += conn.execute(_SQL["unwind_inclusions"], [change.first]).rowcount
             if changed:
                 failpoint.reach("settle.unwound")
+        if not _one(conn.execute(_SQL["anything_open"])):
+            return
+        failpoint.reach("settle.before")
         for each in change.inclusions:
             changed += include(conn, each)
             failpoint.reach("settle.included")
@@ -110,6 +110,11 @@ def end(conn: Connection, final: int | None) -> int:
     return (
         conn.execute(_SQL["end_settled"], values).rowcount + conn.execute(_SQL["end_mined"], values).rowcount
     )
+
+
+def anything_overdue(conn: Connection, final: int | None) -> bool:
+    """Whether `end` may find any: an app held them while the indexer's batch passed by."""
+    return final is not None and bool(_one(conn.execute(_SQL["overdue"], {"final": final})))
 
 
 def _settle(

@@ -73,7 +73,8 @@ WITH due AS (
     FROM intent.settlements s JOIN intent.intents i ON i.id = s.intent
     WHERE i.outcome IS NULL AND s.block_number <= %(final)s
     ORDER BY i.id
-    FOR UPDATE OF i
+    -- one that an app holds ends later (overdue): whoever is slow to commit must hold up no block
+    FOR NO KEY UPDATE OF i SKIP LOCKED
 )
 UPDATE intent.intents i SET
     outcome = CASE WHEN due.conflict IS NULL THEN 'confirmed' ELSE 'rejected' END,
@@ -98,7 +99,7 @@ WITH due AS (
             SELECT FROM chain.sources c WHERE c.table_name = i.event_table AND c.joined
         ))
     ORDER BY i.id
-    FOR UPDATE OF i
+    FOR NO KEY UPDATE OF i SKIP LOCKED
 )
 UPDATE intent.intents i SET
     outcome = CASE
@@ -118,6 +119,17 @@ UPDATE intent.intents i SET
     waiting_reason = NULL, waiting_since = NULL,
     ended_at = clock_timestamp(), ended_block = due.block_number
 FROM due WHERE i.id = due.id;
+
+-- name: overdue
+SELECT EXISTS (
+    SELECT FROM intent.intents i
+    WHERE i.outcome IS NULL AND (
+        EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id AND s.block_number <= %(final)s)
+        OR EXISTS (
+            SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL AND t.closed_block <= %(final)s
+        )
+    )
+);
 
 -- name: tell
 SELECT pg_notify('intent_changed', %s::text);

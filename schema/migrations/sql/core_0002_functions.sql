@@ -180,7 +180,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     held intent.intents;
 BEGIN
-    SELECT * INTO held FROM intent.intents i WHERE i.id = wanted FOR UPDATE;
+    -- no stronger: what settles it refers to it, and an app that is slow to commit must hold up no block
+    SELECT * INTO held FROM intent.intents i WHERE i.id = wanted FOR NO KEY UPDATE;
     IF held.id IS NULL THEN
         RAISE EXCEPTION 'there is no intent %', wanted USING ERRCODE = 'no_data_found';
     END IF;
@@ -202,15 +203,16 @@ BEGIN
         END IF;
         RAISE EXCEPTION 'the intent % is % already', id, held.outcome USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    -- once it is signed, what is mined decides
+    -- once it is signed, or its event is there, a final block decides
     UPDATE intent.intents i SET
         cancel_requested_by = coalesce(i.cancel_requested_by, who),
         cancel_requested_at = coalesce(i.cancel_requested_at, clock_timestamp()),
-        outcome = CASE WHEN signed.yes THEN NULL ELSE 'cancelled' END,
-        ended_at = CASE WHEN signed.yes THEN NULL ELSE clock_timestamp() END
+        outcome = CASE WHEN begun.yes THEN NULL ELSE 'cancelled' END,
+        ended_at = CASE WHEN begun.yes THEN NULL ELSE clock_timestamp() END
     FROM (
-        SELECT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = held.id AND t.foreign_hash IS NULL) AS yes
-    ) signed
+        SELECT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = held.id AND t.foreign_hash IS NULL)
+            OR EXISTS (SELECT FROM intent.settlements s WHERE s.intent = held.id) AS yes
+    ) begun
     WHERE i.id = held.id;
     PERFORM pg_notify('intent_new', '');
     RETURN intent.status_of(id);
@@ -301,12 +303,12 @@ CREATE TRIGGER guard BEFORE UPDATE ON intent.intents FOR EACH ROW EXECUTE FUNCTI
 
 CREATE FUNCTION intent.guard_transaction() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    ended text;
 BEGIN
-    SELECT i.outcome INTO ended FROM intent.intents i WHERE i.id = NEW.intent;
-    IF ended IS NOT NULL THEN
-        RAISE EXCEPTION 'the intent % is %: no nonce is taken for it', NEW.intent, ended USING ERRCODE = 'restrict_violation';
+    -- An update, not only a lock: whoever cancels it in a transaction that began before (REPEATABLE READ) would
+    -- see neither nonce nor end, and now gets a serialization failure.
+    UPDATE intent.intents i SET checked_block = i.checked_block WHERE i.id = NEW.intent AND i.outcome IS NULL;
+    IF NOT FOUND AND NEW.intent IS NOT NULL THEN
+        RAISE EXCEPTION 'the intent % has ended: no nonce is taken for it', NEW.intent USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END
