@@ -56,6 +56,7 @@ def to_block(
             "unsettle",
             "unsettle_events",
             "reopen_transactions",
+            "lower_lanes",
             "reopen_intents",
             "lower_rules",
         ):

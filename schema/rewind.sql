@@ -24,7 +24,22 @@ DELETE FROM intent.inclusions WHERE block_number > %(number)s;
 DELETE FROM intent.settlements WHERE block_number > %(number)s;
 
 -- name: reopen_transactions
-UPDATE intent.transactions SET closed_block = NULL WHERE closed_block > %(number)s AND foreign_hash IS NULL;
+UPDATE intent.transactions SET closed_block = NULL WHERE closed_block > %(number)s;
+
+-- name: lower_lanes
+-- what used their nonces is to be found again, and may be something else
+UPDATE intent.lanes l SET
+    explained_to = least(l.explained_to, o.nonce),
+    blocked_reason = CASE WHEN l.blocked_block > %(number)s THEN NULL ELSE l.blocked_reason END,
+    blocked_nonce = CASE WHEN l.blocked_block > %(number)s THEN NULL ELSE l.blocked_nonce END,
+    blocked_hash = CASE WHEN l.blocked_block > %(number)s THEN NULL ELSE l.blocked_hash END,
+    blocked_block = CASE WHEN l.blocked_block > %(number)s THEN NULL ELSE l.blocked_block END,
+    updated_at = clock_timestamp()
+FROM (
+    SELECT n.signer, (SELECT min(t.nonce) FROM intent.transactions t WHERE t.signer = n.signer AND t.closed_block IS NULL) AS nonce
+    FROM intent.lanes n
+) o
+WHERE o.signer = l.signer AND (l.explained_to > o.nonce OR l.blocked_block > %(number)s);
 
 -- name: reopen_intents
 UPDATE intent.intents i

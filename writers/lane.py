@@ -6,12 +6,12 @@ start is a recovery and a recovery is a round.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from chainfirst.indexer.rpc.errors import RpcError
+from chainfirst.indexer.rpc.errors import RpcError, RpcFatalError
 from chainfirst.ops import log
 from chainfirst.schema import store as chain_store
-from chainfirst.writers import nonces, signing, store, tending
+from chainfirst.writers import nonces, settle, signing, store, tending
 from chainfirst.writers.answers import REACTIONS, Class, Reaction
 from chainfirst.writers.desk import Connection, Desk, Settings
 from chainfirst.writers.infos import Head
@@ -23,18 +23,22 @@ from chainfirst.writers.signers import Signer
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 BALANCE_BLOCKS = 20  # so often the balance is asked for
+SWEEP = timedelta(seconds=10)  # so often for intents that an app held when their time came
 
 logger = log.get("lane")
 
 
 @dataclass
 class _Memory:
-    """When the chain's nonce last moved, and what was explained at which indexed block."""
+    """When the chain's nonce last moved, what was explained at which indexed block, why nothing new is
+    signed, and when what apps had held was last looked for."""
 
     used: int = -1
     moved_block: int = 0
     moved_at: datetime = LONG_AGO
     explained: tuple[int, str | None] | None = None
+    waits: str | None = None
+    swept_at: datetime = LONG_AGO
     balance_block: int | None = None
     balance_wei: int | None = None
 
@@ -73,15 +77,16 @@ class Lane:
             self._clock(),
             self._on_answer,
         )
-        lane = self._open(desk)
-        if lane.first_nonce is None:
-            return False
         cursor = chain_store.read_cursor(self._conn)
         indexed = None if cursor is None else cursor.indexed_number
         final = None if cursor is None else cursor.final_number
+        lane = self._open(desk, final)
+        if lane.first_nonce is None:
+            return False
         opened = store.open_transactions(self._conn, self._signer.address, desk.now)
         tended = tending.tend(desk, opened, self._sight(desk, head, opened))
         self._report(desk, tended.alerts)
+        self._sweep(desk, final)
         if tended.no_signature is not None:
             raise tended.no_signature
         self._explain_failures(desk)
@@ -90,12 +95,16 @@ class Lane:
         # a nonce that blocks it may be an open intent's after all, which was asked for later
         if lane.blocked_reason is not None and lane.blocked_hash is None:
             return False
-        if self._explain(desk, indexed, cursor.indexed_hash) is not None or not self._is_alone(desk):
+        waits = self._explain(desk, indexed, cursor.indexed_hash) or self._not_alone(desk)
+        if waits != self._memory.waits:
+            self._memory.waits = waits
+            self._report(desk, tended.alerts)
+            if waits is not None:
+                logger.warning("signs_nothing", signer=self._signer.address, why=waits)
+        if waits is not None:
             return False
-        with self._conn.transaction():
-            desk.assert_leads()
-            # no sooner: what a restored database takes for unsigned may be on the chain
-            store.expire(self._conn, self._settings.own, self._settings.default, desk.now)
+        # no sooner: what a restored database takes for unsigned may be on the chain
+        self._expire(desk)
         room = self._settings.in_flight - len(opened)
         return tended.may_sign and room > 0 and signing.sign_new(desk, room, final) > 0
 
@@ -107,17 +116,30 @@ class Lane:
         if stopped:
             logger.error("lane_stopped", signer=self._signer.address, why=why)
 
-    def _open(self, desk: Desk) -> store.Lane:
-        """The lane's row. A key whose nonces this database doesn't know begins at the chain's, if nothing can
-        be sent twice by that: if it is unused, or no intent is open."""
+    def _open(self, desk: Desk, final: int | None) -> store.Lane:
+        """The lane's row. Where that was lost, the lane goes on at the nonces that it had taken. A key whose
+        nonces this database doesn't know begins at the chain's, if nothing can be sent twice by that: if it
+        is unused, or no intent is open; and if it is known that no reorganisation takes them away."""
         address = self._signer.address
         with self._conn.transaction():
             desk.assert_leads()
             lane = store.open_lane(self._conn, address, self._settings.name)
-            if lane.first_nonce is not None:
+            own = store.first_open_nonce(self._conn, address) if lane.first_nonce is None else None
+            if own is not None:
+                store.begin_lane(self._conn, address, own)
+                return store.lane(self._conn, address)
+        if lane.first_nonce is not None:
+            return lane
+        used = desk.node.nonce(address)
+        settled = used == 0 or self._all_final(desk, used, final)
+        with self._conn.transaction():
+            desk.assert_leads()
+            if not settled:
+                why = f"{address} has sent {used} transactions, some of them in blocks that aren't final yet"
+                store.alert_lane(self._conn, address, why)
                 return lane
-            used = desk.node.nonce(address)
             if used == 0 or not store.any_open(self._conn):
+                store.alert_lane(self._conn, address, None)
                 store.begin_lane(self._conn, address, used)
                 return store.lane(self._conn, address)
             why = (
@@ -129,6 +151,15 @@ class Lane:
                 store.block_lane(self._conn, address, why, used)
                 logger.error("used_before", signer=address, nonce=used)
         return lane
+
+    def _all_final(self, desk: Desk, used: int, final: int | None) -> bool:
+        """Whether so many nonces are used up in final blocks: else there could be a gap below the first."""
+        if final is None:
+            return False
+        try:
+            return desk.node.nonce(self._signer.address, final) >= used
+        except RpcFatalError:  # no state that old
+            return True
 
     def _sight(self, desk: Desk, head: Head, opened: list[store.Open]) -> Sight:
         memory = self._memory
@@ -149,28 +180,59 @@ class Lane:
         self._memory.explained = None if stop is not None else (indexed, indexed_hash)
         return stop
 
-    def _is_alone(self, desk: Desk) -> bool:
-        """Whether the node's pool holds nothing of this key beyond the nonces that the database knows."""
-        ours = store.next_nonce(self._conn, self._signer.address)
+    def _not_alone(self, desk: Desk) -> str | None:
+        """Why no nonce may be taken: the newest blocks or the node's pool hold transactions of this key
+        beyond those that the database knows, or one before them lacks. None: it may."""
+        address = self._signer.address
+        ours = store.next_nonce(self._conn, address)
+        used = desk.node.nonce(address)
+        if store.is_nobodys(self._conn, address, used, ours):
+            return (
+                f"the chain waits for nonce {used} of {address}, which serves no intent any more: nothing "
+                "after it can be mined. Send a transfer of 0 from that account to itself with this nonce"
+            )
         try:
-            pending = desk.node.nonce(self._signer.address, "pending")
+            pending = desk.node.nonce(address, "pending")
         except RpcError as error:
             if error.code is None:
                 raise
             pending = 0  # a node that doesn't tell: it is only a hint
-        if pending > ours:
-            # what lies in the pool may be one of the open intents, sent before a backup was restored
-            self._report(
-                desk, [f"the node's pool holds transactions of this key from nonce {ours} on: not ours"]
-            )
-            return False
-        return True
+        if max(used, pending) <= ours:
+            return None
+        # it may be one of the open intents, sent before a backup was restored
+        where = "blocks that aren't indexed yet hold" if used > ours else "the node's pool holds"
+        return (
+            f"{where} transactions of {address} from nonce {ours} on that aren't ours: nothing is signed "
+            "until they are final, or gone"
+        )
+
+    def _expire(self, desk: Desk) -> None:
+        kinds = self._settings.own, self._settings.default, desk.now
+        if not store.any_due(self._conn, *kinds):
+            return
+        with self._conn.transaction():
+            # what an app has seen as ended stays so, whatever happens to the server
+            self._conn.execute("SET LOCAL synchronous_commit = on")
+            desk.assert_leads()
+            store.hold_cursor(self._conn)  # a batch may just settle one of them
+            store.expire(self._conn, *kinds)
+
+    def _sweep(self, desk: Desk, final: int | None) -> None:
+        if desk.now < self._memory.swept_at + SWEEP:
+            return
+        self._memory.swept_at = desk.now
+        if not settle.anything_overdue(self._conn, final):
+            return
+        with self._conn.transaction():
+            desk.assert_leads()
+            _, final = store.hold_cursor(self._conn)
+            settle.end(self._conn, final)
 
     def _report(self, desk: Desk, alerts: list[str]) -> None:
         memory = self._memory
         if memory.balance_block is None or desk.head >= memory.balance_block + BALANCE_BLOCKS:
             memory.balance_block, memory.balance_wei = desk.head, desk.node.balance(self._signer.address)
-        text = "; ".join(alerts[:3]) or None
+        text = "; ".join([*alerts[:3], *([memory.waits] if memory.waits else [])]) or None
         with self._conn.transaction():
             desk.assert_leads()
             store.alert_lane(self._conn, self._signer.address, text, memory.balance_wei)

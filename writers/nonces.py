@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.indexer.rpc.client import Client
 from chainfirst.indexer.settler import Inclusion
+from chainfirst.indexer.structs import Receipt
 from chainfirst.ops import failpoint, log
 from chainfirst.ops.errors import TransientError
 from chainfirst.writers import payload, settle, store
@@ -17,6 +18,7 @@ from chainfirst.writers.desk import Desk
 from chainfirst.writers.infos import TransactionInfo
 
 NOTHING_SENT = "nobody: a transfer of nothing to itself"
+TAKEN_BACK = "taken back by a transfer of nothing that this database doesn't know"
 PREPARED_AT_ONCE = 500
 
 logger = log.get("lane")
@@ -91,12 +93,16 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
 
     1. it is one of our attempts, whose inclusion was missed      -> included
     2. its block is not final yet                                 -> wait: it may go again
-    3. it equals an open intent that has no other nonce           -> adopted as that intent's attempt
-    4. an event of it has settled an equal intent                 -> accepted: nothing is asked twice by that
-    5. it is a transfer of nothing to itself, as we cancel        -> accepted: it had no effect
-    6. anything else: somebody else has the key                   -> the lane stops for `lanes accept`
+    3. it was accepted before the operator rewound                -> accepted
+    4. it equals an open intent that has no other nonce           -> adopted as that intent's attempt
+    5. an event of it has settled an equal intent                 -> accepted: nothing is asked twice by that
+    6. it is a transfer of nothing to itself, as we cancel        -> adopted: it took back the intent that has
+       the nonce, which must not go on by itself; accepted where none has: it had no effect
+    7. anything else: somebody else has the key                   -> the lane stops for `lanes accept`
     """
     info, signer = found.info, desk.signer.address
+    # before the transaction, which holds the indexer up
+    receipt = Client(desk.node.endpoint).transaction_receipt(info.hash)
     with desk.conn.transaction():
         desk.assert_leads()
         _, final = store.hold_cursor(desk.conn)
@@ -106,15 +112,18 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             )
         attempt = store.own_attempt(desk.conn, info.hash)
         if attempt is not None:
-            settle.include(desk.conn, _inclusion(desk, attempt, found))
+            store.reclaim(desk.conn, attempt)
+            settle.include(desk.conn, _inclusion(attempt, found, receipt))
             return None
         if final is None or found.block_number > final:
             return f"nonce {nonce} was used by {info.hash}, which is none of ours; its block is not final yet"
+        if store.accept_again(desk.conn, signer, nonce, info.hash, found.block_number):
+            return None
         intent = store.equal_intent(desk.conn, signer, nonce, info)
         if intent is not None:
             logger.warning("adopted", intent=str(intent), nonce=nonce, hash=info.hash)
             attempt = store.adopt(desk.conn, signer, nonce, intent, info, found.block_number)
-            settle.include(desk.conn, _inclusion(desk, attempt, found))
+            settle.include(desk.conn, _inclusion(attempt, found, receipt))
             settle.already_true(desk.conn, [intent], found.block_number, found.block_number, final)
             failpoint.reach("adopt.written")
             return None
@@ -124,6 +133,16 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             store.accept(desk.conn, signer, nonce, info.hash, who, found.block_number)
             return None
         if info.to == signer and not info.data:
+            intent = store.intent_at(desk.conn, signer, nonce)
+            if intent is not None:
+                logger.warning("taken_back", intent=str(intent), nonce=nonce, hash=info.hash)
+                store.give_up(desk.conn, intent, TAKEN_BACK, desk.now)
+                attempt = store.adopt(
+                    desk.conn, signer, nonce, intent, info, found.block_number, purpose="cancel"
+                )
+                settle.include(desk.conn, _inclusion(attempt, found, receipt))
+                settle.end(desk.conn, final)
+                return None
             store.accept(desk.conn, signer, nonce, info.hash, NOTHING_SENT, found.block_number)
             return None
         what = f"to {info.to}, {len(info.data)} bytes of data" if info.to else "a new contract"
@@ -184,8 +203,7 @@ def _is_held(desk: Desk, found: Found, final: int | None) -> bool:
     return held == found.block_hash or (held is None and final is not None and found.block_number < final)
 
 
-def _inclusion(desk: Desk, attempt: int, found: Found) -> Inclusion:
-    receipt = Client(desk.node.endpoint).transaction_receipt(found.info.hash)
+def _inclusion(attempt: int, found: Found, receipt: Receipt | None) -> Inclusion:
     if receipt is None or receipt.block_hash != found.block_hash:
         raise TransientError(f"the node has no receipt of {found.info.hash}, which its block holds")
     return settle.inclusion(attempt, receipt)

@@ -134,6 +134,11 @@ def expire(conn: Connection, kinds: Sequence[str], default: bool, now: datetime)
     return conn.execute(_SQL["expire"], {"kinds": list(kinds), "default": default, "now": now}).rowcount
 
 
+def any_due(conn: Connection, kinds: Sequence[str], default: bool, now: datetime) -> bool:
+    """Whether `expire` would find any."""
+    return bool(_value(conn, "any_due", {"kinds": list(kinds), "default": default, "now": now}))
+
+
 def hold_cursor(conn: Connection) -> tuple[int | None, int | None]:
     """The indexed and the final block, which stay so until the transaction ends."""
     row = conn.execute(_SQL["hold_cursor"]).fetchone()
@@ -186,9 +191,13 @@ def reject(conn: Connection, intent: uuid.UUID, error: str) -> None:
     conn.execute(_SQL["reject"], {"id": intent, "error": error})
 
 
-def lock_unsigned(conn: Connection, intents: Iterable[uuid.UUID], now: datetime) -> set[uuid.UUID]:
-    """Lock those that may still be signed: not ended, cancelled or expired meanwhile."""
-    return {found for (found,) in conn.execute(_SQL["lock_unsigned"], {"ids": list(intents), "now": now})}
+def lock_unsigned(
+    conn: Connection, signer: str, intents: Iterable[uuid.UUID], now: datetime
+) -> set[uuid.UUID]:
+    """Lock those that may still be signed: not ended, cancelled, expired, settled or paused meanwhile, nor
+    held by an app that is about to."""
+    values = {"ids": list(intents), "signer": signer, "now": now}
+    return {found for (found,) in conn.execute(_SQL["lock_unsigned"], values)}
 
 
 def take_nonce(conn: Connection, signer: str, nonce: int, intent: uuid.UUID) -> int:
@@ -214,9 +223,10 @@ def add_attempt(conn: Connection, transaction: int, attempt: NewAttempt) -> int:
     return _id(conn.execute(_SQL["add_attempt"], values).fetchone())
 
 
-def give_up(conn: Connection, intent: uuid.UUID, error: str) -> None:
-    """Note why a signed intent is taken back although nobody asked for it."""
-    conn.execute(_SQL["give_up"], {"id": intent, "error": error})
+def give_up(conn: Connection, intent: uuid.UUID, error: str, unless_due: datetime | None = None) -> None:
+    """Note why a signed intent is taken back although nobody asked for it. `unless_due`: nothing happens if
+    somebody did, or if it has expired by then."""
+    conn.execute(_SQL["give_up"], {"id": intent, "error": error, "unless_due": unless_due})
 
 
 def was_signed(
@@ -303,6 +313,18 @@ def lane(conn: Connection, signer: str) -> Lane:
     return found
 
 
+def first_open_nonce(conn: Connection, signer: str) -> int | None:
+    """The lowest nonce that was taken and isn't used up by a final block, or else the one after the last;
+    None: none was ever taken."""
+    found = _value(conn, "first_open_nonce", [signer])
+    return None if found is None else int(found)
+
+
+def is_nobodys(conn: Connection, signer: str, used: int, ours: int) -> bool:
+    """Whether the nonce `used`, below the next one, `ours`, has no transaction of ours that could use it."""
+    return bool(_value(conn, "is_nobodys", {"signer": signer, "used": used, "ours": ours}))
+
+
 def begin_lane(conn: Connection, signer: str, nonce: int) -> None:
     """Count nonces from this one on: those below are of a time before this database."""
     conn.execute(_SQL["begin_lane"], {"signer": signer, "nonce": nonce})
@@ -376,8 +398,21 @@ def settled_by(conn: Connection, info: TransactionInfo) -> uuid.UUID | None:
     return None if row is None else row[0]
 
 
+def intent_at(conn: Connection, signer: str, nonce: int) -> uuid.UUID | None:
+    """The intent that has a nonce, and has not ended."""
+    found: uuid.UUID | None = _value(conn, "intent_at", [signer, nonce])
+    return found
+
+
 def adopt(
-    conn: Connection, signer: str, nonce: int, intent: uuid.UUID, info: TransactionInfo, block: int
+    conn: Connection,
+    signer: str,
+    nonce: int,
+    intent: uuid.UUID,
+    info: TransactionInfo,
+    block: int,
+    *,
+    purpose: Purpose = "call",
 ) -> int:
     """Take a transaction that was found on the chain for an intent's attempt; its number. Another intent that
     had the nonce is free for another one."""
@@ -388,7 +423,7 @@ def adopt(
     transaction = take_nonce(conn, signer, nonce, intent) if row is None else int(row[0])
     values = {
         "transaction": transaction,
-        "purpose": "call",
+        "purpose": purpose,
         "hash": info.hash,
         "max_fee_wei": info.fees.max_fee_wei if info.fees else 0,
         "priority_fee_wei": info.fees.max_priority_fee_wei if info.fees else None,
@@ -403,6 +438,19 @@ def accept(conn: Connection, signer: str, nonce: int, transaction_hash: str, who
     values = {"signer": signer, "nonce": nonce, "hash": transaction_hash, "who": who, "block": block}
     if conn.execute(_SQL["accept_held"], values).rowcount == 0:
         conn.execute(_SQL["accept_unknown"], values)
+
+
+def accept_again(conn: Connection, signer: str, nonce: int, transaction_hash: str, block: int) -> bool:
+    """Note where somebody else's transaction is now that was accepted before blocks were taken back; False:
+    it was not."""
+    values = {"signer": signer, "nonce": nonce, "hash": transaction_hash, "block": block}
+    return conn.execute(_SQL["accept_again"], values).rowcount > 0
+
+
+def reclaim(conn: Connection, attempt: int) -> None:
+    """A nonce that somebody else had used serves its intent after all: blocks were taken back, and what came
+    instead holds our attempt. Unless the intent has another nonce by now."""
+    conn.execute(_SQL["reclaim"], [attempt])
 
 
 def held_block(conn: Connection, number: int) -> str | None:

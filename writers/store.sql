@@ -18,23 +18,42 @@ WHERE i.outcome IS NULL
     AND (i.depends_on IS NULL OR 'confirmed' = (
         SELECT p.outcome FROM intent.intents p WHERE p.key = i.depends_on ORDER BY p.generation DESC LIMIT 1
     ))
--- those that were tried before come after those that were not: they can't hold them up
-ORDER BY i.checked_block IS NOT NULL, i.priority DESC, i.id
-LIMIT %(limit)s;
+-- those that were tried before come after those that were not, and last those that were tried last: none can hold
+-- up another, however little room there is
+ORDER BY coalesce(i.checked_block, -1), i.priority DESC, i.id
+LIMIT %(limit)s
+-- an app that is slow to commit must hold up no lane
+FOR SHARE OF i SKIP LOCKED;
+
+-- name: any_due
+SELECT EXISTS (
+    SELECT FROM intent.intents i
+    WHERE i.outcome IS NULL AND (i.expires_at <= %(now)s OR i.cancel_requested_at IS NOT NULL)
+        AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
+        AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
+        AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id)
+);
 
 -- name: expire
+WITH due AS (
+    SELECT i.id FROM intent.intents i
+    -- one that is to be taken back and isn't signed was, until its nonce was lost, or its event
+    WHERE i.outcome IS NULL AND (i.expires_at <= %(now)s OR i.cancel_requested_at IS NOT NULL)
+        AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
+        AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
+        AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id)
+    ORDER BY i.id
+    -- an app that is slow to commit must hold up no lane
+    FOR NO KEY UPDATE OF i SKIP LOCKED
+)
 UPDATE intent.intents i SET
     outcome = CASE WHEN i.cancel_requested_at IS NULL THEN 'expired' ELSE 'cancelled' END,
     error = CASE
         WHEN i.cancel_requested_at IS NULL THEN 'it expired before it was signed'
-        ELSE coalesce(i.error, 'somebody else used its nonce')
+        ELSE coalesce(i.error, 'nothing of it can be mined any more')
     END,
     ended_at = clock_timestamp(), waiting_reason = NULL, waiting_since = NULL
--- one that is to be taken back and isn't signed was, until its nonce was lost
-WHERE i.outcome IS NULL AND (i.expires_at <= %(now)s OR i.cancel_requested_at IS NOT NULL)
-    AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
-    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
-    AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id);
+FROM due WHERE i.id = due.id;
 
 -- name: hold_cursor
 SELECT indexed_number, final_number FROM chain.cursor FOR SHARE;
@@ -44,7 +63,12 @@ UPDATE intent.intents SET
     signer = %(signer)s, call_to = %(to)s, call_data = %(data)s, call_value = %(value)s, amount = %(amount)s,
     once = %(once)s, event_table = %(table)s, key_column = %(key_column)s, key_value = %(key)s,
     event_match = %(match)s, event_equal = %(equal)s, event_at_most = %(at_most)s
-WHERE id = %(id)s AND outcome IS NULL;
+WHERE id = %(id)s AND outcome IS NULL
+    -- one that waits is prepared again each block, mostly the same
+    AND (signer, call_to, call_data, call_value, amount, once, event_table, key_column, key_value, event_match, event_equal,
+        event_at_most)
+    IS DISTINCT FROM (%(signer)s, %(to)s, %(data)s, %(value)s::numeric, %(amount)s::numeric, %(once)s, %(table)s,
+        %(key_column)s, %(key)s, %(match)s::jsonb, %(equal)s::jsonb, %(at_most)s::jsonb);
 
 -- name: unsettled
 SELECT i.id FROM intent.intents i
@@ -72,15 +96,20 @@ SELECT i.id FROM intent.intents i
 WHERE i.id = ANY (%(ids)s) AND i.outcome IS NULL AND i.cancel_requested_at IS NULL
     AND (i.expires_at IS NULL OR i.expires_at > %(now)s)
     AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = i.id AND t.foreign_hash IS NULL)
+    AND NOT EXISTS (SELECT FROM intent.settlements s WHERE s.intent = i.id)
+    AND NOT EXISTS (
+        SELECT FROM intent.pauses p
+        WHERE p.subject IN (%(signer)s, i.kind, '*', split_part(i.kind, '.', 1) || '.*')
+    )
 ORDER BY i.id
-FOR UPDATE;
+FOR NO KEY UPDATE OF i SKIP LOCKED;
 
 -- name: take_nonce
 INSERT INTO intent.transactions (signer, nonce, intent) VALUES (%s, %s, %s) RETURNING id;
 
 -- name: ready
-UPDATE intent.intents SET waiting_reason = NULL, waiting_since = NULL, alert = false
-WHERE id = ANY (%s) AND waiting_reason IS NOT NULL;
+UPDATE intent.intents SET waiting_reason = NULL, waiting_since = NULL, error = NULL, alert = false
+WHERE id = ANY (%s) AND (waiting_reason IS NOT NULL OR error IS NOT NULL);
 
 -- name: add_attempt
 INSERT INTO intent.attempts (transaction, purpose, hash, raw, gas, max_fee_wei, priority_fee_wei, signed_block,
@@ -97,7 +126,9 @@ SELECT EXISTS (
 );
 
 -- name: give_up
-UPDATE intent.intents SET error = %(error)s, alert = true WHERE id = %(id)s AND outcome IS NULL;
+UPDATE intent.intents SET error = %(error)s, alert = true
+WHERE id = %(id)s AND outcome IS NULL
+    AND (%(unless_due)s::timestamptz IS NULL OR cancel_requested_at IS NULL AND (expires_at <= %(unless_due)s) IS NOT TRUE);
 
 -- name: lock_open
 SELECT t.id FROM intent.transactions t WHERE t.id = %s AND t.closed_block IS NULL AND t.foreign_hash IS NULL FOR UPDATE;
@@ -162,6 +193,17 @@ INSERT INTO intent.lanes (signer, name) VALUES (%(signer)s, %(name)s)
 ON CONFLICT (signer) DO UPDATE SET name = excluded.name, updated_at = clock_timestamp()
 WHERE lanes.name <> excluded.name;
 
+-- name: first_open_nonce
+SELECT coalesce(min(nonce) FILTER (WHERE closed_block IS NULL), max(nonce) + 1) FROM intent.transactions WHERE signer = %s;
+
+-- name: is_nobodys
+SELECT %(used)s < %(ours)s
+    AND %(used)s >= (SELECT l.explained_to FROM intent.lanes l WHERE l.signer = %(signer)s)
+    AND NOT EXISTS (
+        SELECT FROM intent.transactions t
+        WHERE t.signer = %(signer)s AND t.nonce = %(used)s AND (t.closed_block IS NOT NULL OR t.foreign_hash IS NULL)
+    );
+
 -- name: begin_lane
 UPDATE intent.lanes SET
     first_nonce = %(nonce)s, explained_to = %(nonce)s, blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL,
@@ -211,8 +253,7 @@ WHERE NOT EXISTS (
     SELECT FROM intent.transactions t
     LEFT JOIN intent.attempts a ON a.transaction = t.id
     LEFT JOIN intent.inclusions i ON i.attempt = a.id
-    WHERE t.signer = %(signer)s AND t.nonce = n.nonce
-        AND (t.foreign_hash IS NOT NULL OR t.closed_block IS NOT NULL OR i.attempt IS NOT NULL)
+    WHERE t.signer = %(signer)s AND t.nonce = n.nonce AND (t.closed_block IS NOT NULL OR i.attempt IS NOT NULL)
 )
 ORDER BY n.nonce;
 
@@ -245,6 +286,10 @@ LIMIT 1;
 -- name: transaction_at
 SELECT id, intent FROM intent.transactions WHERE signer = %s AND nonce = %s AND foreign_hash IS NULL FOR UPDATE;
 
+-- name: intent_at
+SELECT t.intent FROM intent.transactions t JOIN intent.intents i ON i.id = t.intent
+WHERE t.signer = %s AND t.nonce = %s AND t.foreign_hash IS NULL AND i.outcome IS NULL;
+
 -- name: adopt_attempt
 INSERT INTO intent.attempts (transaction, purpose, hash, max_fee_wei, priority_fee_wei, signed_block, sent_at,
     last_sent_at, last_sent_block, answer)
@@ -262,6 +307,19 @@ WHERE signer = %(signer)s AND nonce = %(nonce)s AND closed_block IS NULL;
 -- name: accept_unknown
 INSERT INTO intent.transactions (signer, nonce, foreign_hash, accepted_by, closed_block)
 VALUES (%(signer)s, %(nonce)s, %(hash)s, %(who)s, %(block)s);
+
+-- name: accept_again
+UPDATE intent.transactions SET closed_block = %(block)s
+WHERE signer = %(signer)s AND nonce = %(nonce)s AND foreign_hash = %(hash)s AND closed_block IS NULL;
+
+-- name: reclaim
+UPDATE intent.transactions t SET foreign_hash = NULL, accepted_by = NULL
+FROM intent.attempts a
+WHERE a.id = %s AND t.id = a.transaction AND t.foreign_hash IS NOT NULL AND t.closed_block IS NULL
+    AND NOT EXISTS (
+        SELECT FROM intent.transactions o
+        WHERE o.foreign_hash IS NULL AND (o.intent = t.intent OR (o.signer, o.nonce) = (t.signer, t.nonce))
+    );
 
 -- name: reverted_without_reason
 SELECT i.id, i.call_to, i.call_data, i.call_value, i.ended_block

@@ -82,7 +82,7 @@ def test_a_nonce_that_was_used_before_ours_is_left_out(world: World) -> None:
 
 def test_a_key_that_was_used_before_begins_where_it_is(world: World) -> None:
     gift(world, world.nonce())
-    world.mine()
+    world.mine(4)
     used = world.nonce()
     intent = world.submit("investor.set_verified", **verified(world, "eve"))
     world.round()
@@ -99,7 +99,7 @@ def test_a_key_that_was_used_before_begins_where_it_is(world: World) -> None:
 
 def test_with_no_intent_open_any_more_it_begins_by_itself(world: World) -> None:
     gift(world, world.nonce())
-    world.mine()
+    world.mine(4)
     intent = world.submit("investor.set_verified", **verified(world, "eve"))
     world.round()
     assert blocked(world)[0] is not None
