@@ -36,7 +36,8 @@ class _Round:
 
 
 def sign_new(desk: Desk, room: int, final: int | None) -> int:
-    """One batch of at most `room` new intents; how many were looked at. `final`: the last final block."""
+    """One batch of at most `room` new intents; how many of them went on, by a verdict or a nonce.
+    `final`: the last final block."""
     failpoint.reach("claim.before")
     wanted = store.candidates(
         desk.conn,
@@ -54,6 +55,7 @@ def sign_new(desk: Desk, room: int, final: int | None) -> int:
     round_ = _validate(desk, wanted)
     going = _write_prepared(desk, by_id, round_)
     ready = _simulate(desk, [by_id[intent] for intent in going], round_, final)
+    ready = _within_the_day(desk, by_id, ready, round_)
     price: fees.Fees | None = None
     if ready:
         market = desk.market()
@@ -63,9 +65,10 @@ def sign_new(desk: Desk, room: int, final: int | None) -> int:
             round_.waiting |= {intent: (why, False, True) for intent, _ in ready}
             price = None
     _write_verdicts(desk, by_id, round_)
+    went_on = len(wanted) - len(ready)
     if price is not None:
-        _sign_and_send(desk, by_id, ready, round_, price)
-    return len(wanted)
+        went_on += _sign_and_send(desk, by_id, ready, round_, price)
+    return went_on
 
 
 def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
@@ -98,6 +101,24 @@ def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
     return round_
 
 
+def _within_the_day(
+    desk: Desk, by_id: dict[uuid.UUID, Candidate], ready: Sequence[tuple[uuid.UUID, int]], round_: _Round
+) -> list[tuple[uuid.UUID, int]]:
+    """Those that the day's limits leave room for, in their order; counted after the simulation, since what
+    isn't signed must not take room from those behind it."""
+    kept = []
+    for intent, gas in ready:
+        name, amount = by_id[intent].kind, round_.prepared[intent].amount
+        limits, spent = desk.settings.kind_limits.get(name, KindLimits()), round_.spent.get(name, 0)
+        verdict = limits.check(amount, spent, by_id[intent].approved_at is not None)
+        if verdict.decision is Decision.ALLOWED:
+            round_.spent[name] = spent + (amount or 0)
+            kept.append((intent, gas))
+        else:
+            round_.waiting[intent] = (verdict.reason, False, False)
+    return kept
+
+
 def _check_limits(desk: Desk, each: Candidate, kind: Kind[Any], prepared: Prepared, round_: _Round) -> None:
     limits = desk.settings.kind_limits.get(kind.name, KindLimits())
     if limits.max_amount_a_day is not None and kind.name not in round_.spent:
@@ -111,7 +132,6 @@ def _check_limits(desk: Desk, each: Candidate, kind: Kind[Any], prepared: Prepar
         round_.waiting[each.id] = (verdict.reason, False, False)
     else:
         round_.prepared[each.id] = prepared
-        round_.spent[kind.name] = spent + (prepared.amount or 0)
 
 
 def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Round) -> list[uuid.UUID]:
@@ -195,7 +215,11 @@ def _write_verdicts(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
     if not round_.rejected and not round_.waiting:
         return
     with desk.conn.transaction():
+        if round_.rejected:  # an end that an app has seen stays, whatever happens to the server
+            desk.conn.execute("SET LOCAL synchronous_commit = on")
         desk.assert_leads()
+        if round_.rejected:
+            store.hold_cursor(desk.conn)  # a batch may just settle one of them
         for intent in sorted({*round_.rejected, *round_.waiting}):
             if intent in round_.rejected:
                 store.reject(desk.conn, intent, round_.rejected[intent])
@@ -215,25 +239,28 @@ def _sign_and_send(
     ready: Sequence[tuple[uuid.UUID, int]],
     round_: _Round,
     price: fees.Fees,
-) -> None:
-    first = store.next_nonce(desk.conn, desk.signer.address)
-    signed = []
-    for nonce, (intent, gas) in enumerate(ready, first):
-        failpoint.reach("sign.before")
-        signed.append((intent, nonce, desk.sign("call", nonce, _call(round_, intent), gas, price)))
-        failpoint.reach("sign.after")
+) -> int:
+    """How many were signed."""
+    signed: list[tuple[uuid.UUID, int, store.NewAttempt]] = []
     numbers: list[int] = []
-    with desk.conn.transaction():
-        desk.conn.execute("SET LOCAL synchronous_commit = on")
-        desk.assert_leads()
-        ids = [intent for intent, _, _ in signed]
-        if store.lock_unsigned(desk.conn, ids, desk.now) != set(ids):
-            return  # one was cancelled meanwhile: its nonce would be missing. Nothing was sent; sign anew.
-        store.ready(desk.conn, ids)
-        for intent, nonce, attempt in signed:
-            transaction = store.take_nonce(desk.conn, desk.signer.address, nonce, intent)
-            numbers.append(store.add_attempt(desk.conn, transaction, attempt))
-        failpoint.reach("nonces.written")
+    while not numbers:
+        first = store.next_nonce(desk.conn, desk.signer.address)
+        signed = []
+        for nonce, (intent, gas) in enumerate(ready, first):
+            failpoint.reach("sign.before")
+            signed.append((intent, nonce, desk.sign("call", nonce, _call(round_, intent), gas, price)))
+            failpoint.reach("sign.after")
+        with desk.conn.transaction():
+            desk.conn.execute("SET LOCAL synchronous_commit = on")
+            desk.assert_leads()
+            ids = [intent for intent, _, _ in signed]
+            free = store.lock_unsigned(desk.conn, desk.signer.address, ids, desk.now)
+            if free == set(ids):
+                numbers = _store(desk, signed)
+            else:  # cancelled, paused or settled meanwhile: their nonces would lack. Nothing was sent.
+                ready = [each for each in ready if each[0] in free]
+        if not ready:
+            return 0
     failpoint.reach("nonces.committed")
     for number, (intent, nonce, attempt) in zip(numbers, signed, strict=True):
         answer = desk.send(number, attempt.raw)
@@ -246,7 +273,19 @@ def _sign_and_send(
             answer=answer.cls.value,
         )
         if answer.cls is Class.UNKNOWN or answer.reaction is Reaction.STOP_LANE:
-            return  # the others are stored: they are sent when the node answers again, or takes them
+            break  # the others are stored: they are sent when the node answers again, or takes them
+    return len(numbers)
+
+
+def _store(desk: Desk, signed: Sequence[tuple[uuid.UUID, int, store.NewAttempt]]) -> list[int]:
+    """The numbers of the attempts. What the transaction is about: after it they may be sent."""
+    numbers = []
+    store.ready(desk.conn, [intent for intent, _, _ in signed])
+    for intent, nonce, attempt in signed:
+        transaction = store.take_nonce(desk.conn, desk.signer.address, nonce, intent)
+        numbers.append(store.add_attempt(desk.conn, transaction, attempt))
+    failpoint.reach("nonces.written")
+    return numbers
 
 
 def _call(round_: _Round, intent: uuid.UUID) -> Call:
