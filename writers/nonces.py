@@ -5,7 +5,9 @@ transaction itself, found in a block's body: a restored backup forgot it, or som
 by absence: a missing receipt proves nothing.
 """
 
+import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.indexer.rpc.client import Client
@@ -16,6 +18,7 @@ from chainfirst.ops.errors import TransientError
 from chainfirst.writers import payload, settle, store
 from chainfirst.writers.desk import Desk
 from chainfirst.writers.infos import TransactionInfo
+from chainfirst.writers.kinds import Kind, Prepared
 
 NOTHING_SENT = "nobody: a transfer of nothing to itself"
 TAKEN_BACK = "taken back by a transfer of nothing that this database doesn't know"
@@ -68,23 +71,30 @@ def _prepare_all(desk: Desk) -> str | None:
     """Note the calls of all open intents, those that wait for whatever too: a transaction of the chain may be
     any one's. Why they can't be told yet; None: they are noted, but for those that can't be on the chain."""
     book = desk.settings.book(desk.conn)
-    wanted = store.unprepared(desk.conn, desk.settings.own, desk.settings.default)
-    for start in range(0, len(wanted), PREPARED_AT_ONCE):
+    ready: list[tuple[uuid.UUID, Kind[Any], Prepared]] = []
+    for intent, name, data in store.unprepared(desk.conn, desk.settings.own, desk.settings.default):
+        kind = desk.settings.kinds.get(name)
+        if kind is None:
+            continue
+        missing = store.incomplete(desk.conn, kind.tables)
+        if not missing:
+            try:
+                ready.append((intent, kind, kind.read(payload.loads(data), book)))
+            except payload.PayloadError:
+                continue
+            missing = store.incomplete(desk.conn, [ready[-1][2].expected.table])
+        if missing:
+            return f"these tables are not indexed to the head yet: {', '.join(missing)}"
+    for start in range(0, len(ready), PREPARED_AT_ONCE):
+        part = ready[start : start + PREPARED_AT_ONCE]
         with desk.conn.transaction():
             desk.assert_leads()
-            for intent, name, data in wanted[start : start + PREPARED_AT_ONCE]:
-                kind = desk.settings.kinds.get(name)
-                if kind is None:
-                    continue
-                try:
-                    prepared = kind.read(payload.loads(data), book)
-                except payload.PayloadError:
-                    prepared = None
-                needed = [*kind.tables, *([prepared.expected.table] if prepared is not None else [])]
-                if missing := store.incomplete(desk.conn, needed):
-                    return f"these tables are not indexed to the head yet: {', '.join(missing)}"
-                if prepared is not None:
-                    store.prepare(desk.conn, intent, desk.signer.address, prepared, once=kind.once)
+            indexed, final = store.hold_cursor(desk.conn)
+            for intent, kind, prepared in part:
+                store.prepare(desk.conn, intent, desk.signer.address, prepared, once=kind.once)
+            if indexed is not None:
+                once = [intent for intent, kind, _ in part if kind.once]
+                settle.already_true(desk.conn, once, 0, indexed, final)
     return None
 
 

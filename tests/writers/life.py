@@ -60,12 +60,12 @@ class Life(World):
         self.round()  # the lanes begin before anything is wished
         self._happenings: dict[Callable[[], None], float] = {
             self._submit: 14, self._cancel: 2.5, self._retry: 2.5, self._let_time_pass: 2,
-            self._bear_round: 14, self._bear_lanes: 4, self._bear_indexer: 3,
-            self._restart: 1, self._meet_old_lane: 0.7, self._interrupt: 4, self._change_line: 1.5,
-            self._accept: 1, self._pause: 0.7, self.resume: 1.5, self._take_backup: 0.8, self._restore: 0.8,
-            trouble.mine: 11, trouble.let_days_pass: 0.5, trouble.drop_one: 1, trouble.drop_all: 1,
-            trouble.reorganise: 5, trouble.roll_back: 1.5, trouble.raise_base_fee: 1.5, trouble.impoverish: 1,
-            trouble.enrich: 1.5, trouble.use_our_key: 1.2, trouble.register_outside: 1.2,
+            self._bear_round: 16, self._bear_lanes: 6, self._bear_indexer: 4,
+            self._restart: 1, self._meet_old_lane: 0.7, self._interrupt: 6, self._change_line: 2,
+            self._accept: 1, self._pause: 0.7, self.resume: 2, self._take_backup: 1.5, self._restore: 1.5,
+            trouble.mine: 10, trouble.let_days_pass: 0.5, trouble.drop_one: 1, trouble.drop_all: 1,
+            trouble.reorganise: 6, trouble.roll_back: 1.5, trouble.raise_base_fee: 1.5, trouble.impoverish: 1,
+            trouble.enrich: 2, trouble.use_our_key: 2, trouble.register_outside: 1.2,
             trouble.move_treasury: 0.7,
         }  # fmt: skip
 
@@ -96,7 +96,9 @@ class Life(World):
                 raise AssertionError("the lane never rests")
 
     def live(self, steps: int) -> None:
-        """So many happenings."""
+        """So many happenings, after the first wishes."""
+        for _ in range(3):
+            self._submit()
         with self._watched():
             for _ in range(steps):
                 what = self._dice.choices(list(self._happenings), list(self._happenings.values()))[0]

@@ -225,3 +225,23 @@ def test_a_replica_that_lags_hides_no_nonce(world: World, backups: Backups) -> N
     world.finish()
     assert {world.status(each) for each in (later, *again)} == {"confirmed"}
     assert len(effects(world, first)) == 4
+
+
+def test_what_a_restored_database_prepares_is_settled_by_what_was_before(
+    world: World, backups: Backups
+) -> None:
+    """A child whose parent ended badly, and whose effect came about before the database was restored."""
+    begun(world)
+    parent = world.submit("no.such_kind", "parent")
+    world.round()
+    backup = backups.take(world)
+    wanted = company(world)
+    world.submit("issuer.register", "lost", **wanted)
+    world.round()
+    world.mine(4)
+    backups.restore(world, backup)
+    child = world.submit("issuer.register", "child", depends_on="parent", **wanted)
+    world.round()
+    assert world.status(parent) == "rejected"
+    assert world.status(child) == "confirmed"
+    assert blocked(world) is None

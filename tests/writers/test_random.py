@@ -46,9 +46,8 @@ def play(new_life: New, seed: int, steps: int = STEPS) -> None:
         verdict = Verdict(life)
         verdict.assert_all()
         print(verdict.summary())
-    except BaseException:
+    finally:
         print("\n".join(life.trace))
-        raise
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
