@@ -21,10 +21,10 @@ def platform_database(pg_cluster: Cluster) -> str:
     return name
 
 
-@pytest.fixture(scope="session")
-def writer_node(server_base: Path) -> Anvil:
+def start_node(directory: Path) -> Anvil:
+    """A node with a base fee."""
     node = Anvil(
-        server_base / "writers",
+        directory,
         install_directory=ROOT / ".chainfirst" / "node" / "anvil",
         arguments=("--base-fee", "1000000000"),
     )
@@ -32,13 +32,11 @@ def writer_node(server_base: Path) -> Anvil:
     return node
 
 
-@pytest.fixture(scope="session")
-def writer_platform(writer_node: Anvil, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """The operator has every role that the kinds need."""
+def deploy(node: Anvil, directory: Path) -> Platform:
+    """The platform, whose operator has every role that the kinds need."""
     from web3 import Web3
 
-    web3 = Web3(Web3.HTTPProvider(writer_node.url))
-    platform = Platform(web3, tmp_path_factory.mktemp("deployment"))
+    platform = Platform(Web3(Web3.HTTPProvider(node.url)), directory)
     operator = platform.at["operator"]
     for holder, each, role in (
         ("owner", platform.registry, "REGISTRAR_ROLE"),
@@ -49,6 +47,16 @@ def writer_platform(writer_node: Anvil, tmp_path_factory: pytest.TempPathFactory
     ):
         platform.send(holder, each.functions.grantRole(getattr(each.functions, role)().call(), operator))
     return platform
+
+
+@pytest.fixture(scope="session")
+def writer_node(server_base: Path) -> Anvil:
+    return start_node(server_base / "writers")
+
+
+@pytest.fixture(scope="session")
+def writer_platform(writer_node: Anvil, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    return deploy(writer_node, tmp_path_factory.mktemp("deployment"))
 
 
 @pytest.fixture

@@ -5,28 +5,64 @@ A seed is the test's parameter: replay one with -k.
 
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from chainfirst.ops.dev.node import Anvil
 from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.tests.contracts.conftest import Platform
+from chainfirst.tests.writers.conftest import deploy, start_node
 from chainfirst.tests.writers.life import Life
 from chainfirst.tests.writers.verdict import Verdict
 
 STEPS = 50
+LIVES_OF_A_NODE = 5
+"""anvil keeps the states of its newest 500 blocks at hand; rolled back after more, it may lack one."""
 New = Callable[[int], Life]
 
 
+class Stages:
+    """Nodes with the platform, each for some lives."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._used = 0
+        self._node: Anvil | None = None
+        self._platform: Platform | None = None
+
+    def next(self) -> tuple[str, Platform]:
+        """A node's URL, and the platform on it as it was deployed."""
+        if self._node is None or self._platform is None or self._used % LIVES_OF_A_NODE == 0:
+            self.close()
+            place = self._directory / str(self._used)
+            self._node = start_node(place)
+            self._platform = deploy(self._node, place)
+        self._used += 1
+        return self._node.url, self._platform
+
+    def close(self) -> None:
+        if self._node is not None:
+            self._node.stop()
+
+
+@pytest.fixture(scope="session")
+def stages(server_base: Path) -> Iterator[Stages]:
+    made = Stages(server_base / "lives")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 @pytest.fixture
-def new_life(
-    pg_cluster: Cluster, pg_url: str, writer_node: Anvil, writer_platform: Platform
-) -> Iterator[New]:
-    """A life of this seed on the platform's node, which is rolled back after it."""
-    snapshot = writer_platform.rpc("evm_snapshot")
+def new_life(pg_cluster: Cluster, pg_url: str, stages: Stages) -> Iterator[New]:
+    """A life of this seed, whose node is rolled back after it."""
+    url, platform = stages.next()
+    snapshot = platform.rpc("evm_snapshot")
     lives: list[Life] = []
 
     def make(seed: int) -> Life:
-        lives.append(Life(pg_cluster, pg_url, writer_platform, writer_node.url, random.Random(seed)))
+        lives.append(Life(pg_cluster, pg_url, platform, url, random.Random(seed)))
         return lives[0]
 
     try:
@@ -34,7 +70,7 @@ def new_life(
     finally:
         for life in lives:
             life.close()
-        assert writer_platform.rpc("evm_revert", snapshot)
+        assert platform.rpc("evm_revert", snapshot)
 
 
 def play(new_life: New, seed: int, steps: int = STEPS) -> None:
