@@ -243,6 +243,8 @@ class Lane:
             try:
                 result = desk.node.call(Call(to, data, value), self._signer.address, block - 1)
             except RpcError as error:
+                if error.code is None:  # the line's fault: asked again in the next round
+                    continue
                 why = f"reverted: the node can't say why ({error.text})"
             else:
                 why = (

@@ -13,7 +13,9 @@ from chainfirst.writers.kinds import Call
 from chainfirst.writers.plan import Do
 from chainfirst.writers.reverts import Revert
 
-SIGNS_NO_MORE = frozenset({Reaction.REFUEL_ALERT, Reaction.STOP_LANE})
+SENDS_NO_MORE = frozenset({Reaction.SAME_BYTES_AGAIN, Reaction.STOP_LANE})
+"""The node may be down, or takes nothing of this key: those above such a nonce wait for the next round."""
+SIGNS_NO_MORE = SENDS_NO_MORE | {Reaction.REFUEL_ALERT}
 
 logger = log.get("lane")
 
@@ -47,14 +49,14 @@ def tend(desk: Desk, opened: Sequence[store.Open], sight: plan.Sight) -> Tended:
                 failpoint.reach("take_back.sent" if do is Do.TAKE_BACK else "bump.sent")
             now = replace(signed, last_sent_block=desk.head, last_sent_at=desk.now)
             now = replace(now, answer=answer.cls.value, answer_text=answer.text)
-            # the node may be down, or takes nothing of this key: those above wait for the next round
-            sending = answer.cls is not Class.UNKNOWN and answer.reaction is not Reaction.STOP_LANE
         said = plan.alert(now, now.nonce == lowest, sight, patience, limits)
         if said is not None:
             tended.alerts.append(said)
-        open_ = not now.included and now.nonce >= sight.used
-        if open_ and now.answer is not None and REACTIONS[Class(now.answer)] in SIGNS_NO_MORE:
-            tended.may_sign = False
+        if now.included or now.nonce < sight.used or now.answer is None:
+            continue
+        reaction = REACTIONS[Class(now.answer)]
+        sending = sending and reaction not in SENDS_NO_MORE
+        tended.may_sign = tended.may_sign and reaction not in SIGNS_NO_MORE
     return tended
 
 

@@ -8,6 +8,7 @@ from chainfirst.ops.dev.node import Anvil
 from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.schema import migrate
 from chainfirst.tests.contracts.conftest import Platform
+from chainfirst.tests.writers.faulty import FaultyWorld, FrontDoor
 from chainfirst.tests.writers.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,22 @@ def world(
         yield made
     finally:
         made.close()
+        assert writer_platform.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture
+def faulty(
+    pg_cluster: Cluster, platform_database: str, pg_url: str, writer_node: Anvil, writer_platform: Platform
+) -> Iterator[FaultyWorld]:
+    """A world whose node answers as a test says."""
+    snapshot = writer_platform.rpc("evm_snapshot")
+    door = FrontDoor(writer_node.url)
+    made = FaultyWorld(pg_url, writer_platform, door)
+    try:
+        yield made
+    finally:
+        made.close()
+        door.close()
         assert writer_platform.rpc("evm_revert", snapshot)
 
 
