@@ -24,6 +24,7 @@ from chainfirst.writers.signers import Signer
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 BALANCE_BLOCKS = 20  # so often the balance is asked for
 SWEEP = timedelta(seconds=10)  # so often for intents that an app held when their time came
+TELLABLE = timedelta(hours=1)  # so long a node is asked why it reverted
 
 logger = log.get("lane")
 
@@ -239,7 +240,8 @@ class Lane:
 
     def _explain_failures(self, desk: Desk) -> None:
         """The reason of a revert, from a call on the state before its block: near enough, if not the same."""
-        for intent, to, data, value, block in store.reverted_without_reason(self._conn, self._signer.address):
+        failed = store.reverted_without_reason(self._conn, self._signer.address, desk.now - TELLABLE)
+        for intent, to, data, value, block in failed:
             try:
                 result = desk.node.call(Call(to, data, value), self._signer.address, block - 1)
             except RpcError as error:

@@ -465,9 +465,11 @@ def included_block(conn: Connection, signer: str, below_nonce: int) -> int | Non
     return None if found is None else int(found)
 
 
-def reverted_without_reason(conn: Connection, signer: str) -> list[tuple[uuid.UUID, str, bytes, int, int]]:
-    """Failed intents whose reason nobody asked for yet: id, to, data, value, block."""
-    rows = conn.execute(_SQL["reverted_without_reason"], [signer]).fetchall()
+def reverted_without_reason(
+    conn: Connection, signer: str, since: datetime
+) -> list[tuple[uuid.UUID, str, bytes, int, int]]:
+    """Intents that failed since then and whose reason nobody asked for yet: id, to, data, value, block."""
+    rows = conn.execute(_SQL["reverted_without_reason"], {"signer": signer, "since": since}).fetchall()
     return [(intent, to, data, int(value), block) for intent, to, data, value, block in rows]
 
 

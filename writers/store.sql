@@ -239,22 +239,24 @@ UPDATE intent.lanes l SET explained_to = e.nonce, updated_at = clock_timestamp()
 FROM (
     SELECT coalesce(min(n.nonce), %(used)s) AS nonce
     FROM generate_series((SELECT explained_to FROM intent.lanes WHERE signer = %(signer)s), %(used)s - 1) AS n (nonce)
-    WHERE NOT EXISTS (
-        SELECT FROM intent.transactions t
-        WHERE t.signer = %(signer)s AND t.nonce = n.nonce AND t.closed_block IS NOT NULL
-    )
+    -- LIMIT: nonce by nonce through the index, never a join with all that there ever were
+    WHERE (
+        SELECT true FROM intent.transactions t
+        WHERE t.signer = %(signer)s AND t.nonce = n.nonce AND t.closed_block IS NOT NULL LIMIT 1
+    ) IS NULL
 ) e
 WHERE l.signer = %(signer)s AND l.explained_to < e.nonce;
 
 -- name: unexplained
 SELECT n.nonce
 FROM generate_series((SELECT explained_to FROM intent.lanes WHERE signer = %(signer)s), %(used)s - 1) AS n (nonce)
-WHERE NOT EXISTS (
-    SELECT FROM intent.transactions t
+WHERE (
+    SELECT true FROM intent.transactions t
     LEFT JOIN intent.attempts a ON a.transaction = t.id
     LEFT JOIN intent.inclusions i ON i.attempt = a.id
     WHERE t.signer = %(signer)s AND t.nonce = n.nonce AND (t.closed_block IS NOT NULL OR i.attempt IS NOT NULL)
-)
+    LIMIT 1
+) IS NULL
 ORDER BY n.nonce;
 
 -- name: own_attempt
@@ -324,7 +326,8 @@ WHERE a.id = %s AND t.id = a.transaction AND t.foreign_hash IS NOT NULL AND t.cl
 -- name: reverted_without_reason
 SELECT i.id, i.call_to, i.call_data, i.call_value, i.ended_block
 FROM intent.intents i
-WHERE i.signer = %s AND i.outcome = 'failed' AND i.error = 'reverted' AND i.ended_at > clock_timestamp() - interval '1 hour';
+WHERE i.signer = %(signer)s AND i.outcome = 'failed' AND i.error = 'reverted' AND i.ended_at > %(since)s
+ORDER BY i.ended_at;
 
 -- name: explain_failure
 UPDATE intent.intents SET error = %(error)s WHERE id = %(id)s AND outcome = 'failed' AND error = 'reverted';

@@ -76,6 +76,7 @@ CREATE INDEX intents_expected ON intent.intents (event_table, key_value) WHERE o
 CREATE INDEX intents_children ON intent.intents (depends_on) WHERE outcome IS NULL;
 CREATE INDEX intents_alert ON intent.intents (id) WHERE alert;
 CREATE INDEX intents_ended ON intent.intents (ended_block) WHERE ended_block IS NOT NULL;
+CREATE INDEX intents_reverted ON intent.intents (signer, ended_at) WHERE error = 'reverted';
 CREATE INDEX intents_ended_badly ON intent.intents (key) WHERE outcome <> 'confirmed';
 COMMENT ON TABLE intent.intents IS 'What somebody wants: one effect on the chain, at most once. Written by the functions and the daemon';
 COMMENT ON COLUMN intent.intents.id IS 'UUID of version 7: ids sort by time';
