@@ -7,6 +7,8 @@ machine's).
 
 import ast
 import contextlib
+import json
+import random
 import secrets
 import signal
 from collections import Counter
@@ -21,7 +23,10 @@ from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.schema import migrate
 from chainfirst.tests.contracts.conftest import Platform
 from chainfirst.tests.daemon.processes import Running
-from chainfirst.tests.laws.dying import FINALITY, Ordeal, Place
+from chainfirst.tests.laws.dying import FINALITY, OTHER_VARIABLE, Ordeal, Place
+from chainfirst.tests.laws.mischief import Mischief
+from chainfirst.tests.writers.secrets import KEY, PASSWORD
+from eth_account import Account
 from psycopg import sql
 
 ROOT = Path(__file__).parents[2]
@@ -230,6 +235,52 @@ def test_killed_there_alone_every_intent_has_one_effect(
 ) -> None:
     situation(ordeal, [point])
     check(ordeal, may_be_cancelled=situation is taken_back)
+
+
+def die_at_random(ordeal: Ordeal, directory: Path, seed: int, kills: int) -> None:
+    """Two lanes; the first one's key is in a keystore."""
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    keystore, password = directory / "key.json", directory / "password"
+    keystore.write_text(
+        json.dumps(Account.encrypt(bytes.fromhex(KEY[2:]), PASSWORD, kdf="pbkdf2", iterations=2))
+    )
+    password.write_text(PASSWORD)
+    for file in (keystore, password):
+        file.chmod(0o600)
+    other = f'[writer.lanes.investors]\nsigner = "env:{OTHER_VARIABLE}"\nkinds = ["investor.*"]\n'
+    more = f'password_file = "{password}"\n{other}'
+    ordeal.file = ordeal.place.config(ordeal.database, f"keystore:{keystore}", more)
+    ordeal.place.mine(FINALITY)
+    mischief = Mischief(ordeal, dice)
+    for _ in range(kills):
+        with ordeal.running() as daemon:
+            if dice.random() < 0.15:
+                mischief.pause(1.5)
+                continue
+            daemon.hears("leading")
+            for _ in range(dice.randint(4, 12)):
+                mischief.happen()
+            assert daemon.process.poll() is None, "".join(daemon.lines)
+        ordeal.assert_stored_before_sent()
+    ordeal.finish()
+    ordeal.assert_exactly_once()
+    ends = Counter(ordeal.statuses().values())
+    print(dict(ends))
+    assert not ends["failed"]
+    assert ends["confirmed"] >= kills
+    assert ends["rejected"] <= [*ordeal.wishes.values()].count(None)  # some are cancelled first
+    ordeal.assert_no_secrets()
+
+
+def test_killed_at_random_moments_every_intent_has_one_effect(ordeal: Ordeal, tmp_path: Path) -> None:
+    die_at_random(ordeal, tmp_path, seed=3, kills=12)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_killed_often_every_intent_has_one_effect(ordeal: Ordeal, tmp_path: Path, seed: int) -> None:
+    die_at_random(ordeal, tmp_path, seed, kills=100)
 
 
 def test_every_point_has_its_kill() -> None:

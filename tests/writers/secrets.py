@@ -20,13 +20,13 @@ class Environment(dict[str, str]):
         return "<environment>"
 
 
-def spellings() -> dict[str, str]:
+def spellings(key: str = KEY) -> dict[str, str]:
     """How the secrets may be written, by name; in lower case."""
-    secret = bytes.fromhex(KEY[2:])
+    secret = bytes.fromhex(key[2:])
     password = PASSWORD.encode()
     found = {
         "key in hex": secret.hex(),
-        "key in decimal": str(int(KEY, 16)),
+        "key in decimal": str(int(key, 16)),
         "key in base64": base64.b64encode(secret).decode().rstrip("="),
         "key in base64 for URLs": base64.urlsafe_b64encode(secret).decode().rstrip("="),
         "key as bytes": repr(secret)[2:-1],
@@ -39,9 +39,10 @@ def spellings() -> dict[str, str]:
     return {name: text.lower() for name, text in found.items()}
 
 
-def in_text(text: str) -> list[str]:
+def in_text(text: str, key: str = KEY) -> list[str]:
     """Which spellings are in the text."""
-    return [name for name, spelling in spellings().items() if spelling in text.lower()]
+    lowered = text.lower()
+    return [name for name, spelling in spellings(key).items() if spelling in lowered]
 
 
 def said_by(error: BaseException, test_file: str) -> str:
