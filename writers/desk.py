@@ -45,7 +45,8 @@ class KindLimits:
 @dataclass(frozen=True)
 class Settings:
     """A lane's. `kinds`: all there are, by name; `own`: those that it signs, or (`default`) those that it
-    doesn't. `behind_blocks`: it signs only while the index is at most so far behind the head."""
+    doesn't. `in_flight`: so many of its transactions may be in no block yet; `behind_blocks`: it signs only
+    while the index is at most so far behind the head."""
 
     name: str
     chain_id: int

@@ -106,7 +106,8 @@ class Lane:
             return False
         # no sooner: what a restored database takes for unsigned may be on the chain
         self._expire(desk)
-        room = self._settings.in_flight - len(opened)
+        # what is in a block waits for nothing but finality, which may be far: no node's pool holds it
+        room = self._settings.in_flight - sum(not tx.included for tx in opened)
         return tended.may_sign and room > 0 and signing.sign_new(desk, room, final) > 0
 
     def stop(self, why: str) -> None:

@@ -190,7 +190,9 @@ def _bisect(desk: Desk, nonce: int, low: int, high: int) -> int:
 
 
 def _search(desk: Desk, nonce: int, low: int, high: int) -> Found:
-    for block in range(high, low - 1, -1):
+    """Upwards from the nonce before it, which is near; downwards where that is not known."""
+    blocks = range(low, high + 1)
+    for block in blocks if low else reversed(blocks):
         found = _in_body(desk, nonce, block)
         if found is not None:
             return found

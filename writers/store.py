@@ -460,7 +460,7 @@ def held_block(conn: Connection, number: int) -> str | None:
 
 
 def included_block(conn: Connection, signer: str, below_nonce: int) -> int | None:
-    """The block of the highest own nonce below that one."""
+    """The block of the highest nonce below that one of which it is known."""
     found = _value(conn, "included_block", [signer, below_nonce])
     return None if found is None else int(found)
 

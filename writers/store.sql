@@ -333,9 +333,9 @@ ORDER BY i.ended_at;
 UPDATE intent.intents SET error = %(error)s WHERE id = %(id)s AND outcome = 'failed' AND error = 'reverted';
 
 -- name: included_block
-SELECT n.block_number
+SELECT coalesce(t.closed_block, n.block_number)
 FROM intent.transactions t
-JOIN intent.attempts a ON a.transaction = t.id
-JOIN intent.inclusions n ON n.attempt = a.id
-WHERE t.signer = %s AND t.nonce < %s
+LEFT JOIN intent.attempts a ON a.transaction = t.id
+LEFT JOIN intent.inclusions n ON n.attempt = a.id
+WHERE t.signer = %s AND t.nonce < %s AND (t.closed_block IS NOT NULL OR n.block_number IS NOT NULL)
 ORDER BY t.nonce DESC LIMIT 1;

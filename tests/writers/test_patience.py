@@ -17,6 +17,7 @@ from chainfirst.tests.writers import strangers
 from chainfirst.tests.writers.strangers import accept, blocked, effects, verified
 from chainfirst.tests.writers.test_lane import company
 from chainfirst.tests.writers.world import DEPTH, World
+from chainfirst.writers import fees
 from chainfirst.writers.desk import KindLimits
 from chainfirst.writers.node import Node
 
@@ -234,6 +235,39 @@ def test_above_a_limit_a_second_role_approves_and_not_the_first(world: World) ->
     with psycopg.connect(world.database, autocommit=True) as app:
         app.execute("SET ROLE chainfirst_app")
         app.execute("SELECT intent.approve(%s)", [intent])
+    world.mine()
+    world.finish()
+    assert world.status(intent) == "confirmed"
+
+
+def test_what_waits_for_finality_alone_takes_no_room(world: World) -> None:
+    """A final block may be an hour away; nor are there more than so many that no block holds."""
+    world.settings = {"in_flight": 2}
+    world.start()
+    world.round()
+    intents = [world.submit("investor.set_verified", **verified(number)) for number in range(1, 7)]
+    for block in range(3):
+        world.round()
+        statuses = [world.status(each) for each in intents]
+        assert statuses.count("sent") == 2, block
+        world.mine()
+    world.finish()
+    assert {world.status(each) for each in intents} == {"confirmed"}
+
+
+def test_a_base_fee_above_the_cap_is_said_once(world: World) -> None:
+    world.settings = {"fee_limits": fees.Limits(cap_wei=10**9)}
+    world.start()
+    world.round()
+    intent = world.submit("investor.set_verified", **verified(1))
+    for gwei in (5, 6, 7):
+        world.rpc("anvil_setNextBlockBaseFeePerGas", hex(gwei * 10**9))
+        world.mine()
+        world.round()
+    assert "fee_cap_wei" in world.overview(intent)["waits_for"]
+    assert world.overview(intent)["alert"] is True
+    assert sum("fee_cap_wei" in each for each in world.history(intent)) == 1
+    world.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**8))
     world.mine()
     world.finish()
     assert world.status(intent) == "confirmed"

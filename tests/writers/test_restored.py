@@ -1,5 +1,6 @@
 """A database restored from a backup, while the chain went on: nothing is done twice, whatever was lost."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from chainfirst.tests.writers.backups import Backups
 from chainfirst.tests.writers.strangers import accept, blocked, effects, state, verified
 from chainfirst.tests.writers.test_lane import company
 from chainfirst.tests.writers.world import World
+from chainfirst.writers.node import Node
 
 
 @pytest.fixture
@@ -186,6 +188,47 @@ def test_a_lagging_replica_had_no_receipt_while_the_backlog_was_indexed(
     assert [effects(world, each) for each in intents] == [1, 1]
     assert {world.status(each) for each in intents} == {"confirmed"}
     world.assert_consistent()
+
+
+class Forgetful(Endpoint):
+    """A node that keeps the newest state alone; the bodies asked for are counted."""
+
+    bodies = 0
+
+    def _post(self, method: str, body: bytes, largest: int) -> tuple[int, bytes, float | None]:
+        asked = json.loads(body)
+        if method == "eth_getTransactionCount" and self.is_old(asked["params"][1]):
+            error = {"code": -32000, "message": "missing trie node 0xab (path ) state is not available"}
+            return 200, json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode(), None
+        self.bodies += method == "eth_getBlockByNumber" and asked["params"][1]
+        return super()._post(method, body, largest)
+
+    def is_old(self, block: str) -> bool:
+        ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []})
+        newest = json.loads(super()._post("eth_blockNumber", ask.encode(), 1000)[1])["result"]
+        return block.startswith("0x") and int(block, 16) < int(newest, 16)
+
+
+def test_a_node_without_old_states_shows_the_forgotten_ones_in_its_bodies(
+    world: World, backups: Backups
+) -> None:
+    begun(world)
+    before = world.submit("investor.set_verified", **verified(9))
+    world.finish()
+    intents = [world.submit("investor.set_verified", **verified(number)) for number in range(1, 6)]
+    backup = backups.take(world)
+    for _ in intents:
+        world.round()
+        world.mine()
+    world.mine(60)
+    backups.restore(world, backup)
+    line = Forgetful(world.url)
+    world.node = Node(line, world.decoder)
+    world.round()
+    assert line.bodies < 60  # not all for each
+    world.finish()
+    assert blocked(world) is None
+    assert [effects(world, each) for each in (before, *intents)] == [1] * 6
 
 
 def test_a_receipt_of_a_block_that_is_not_the_chains_is_not_believed(world: World) -> None:

@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -413,6 +413,28 @@ def test_an_app_that_holds_an_intent_holds_up_no_block(world: World, how: str) -
     world.index()
     assert world.status(intent) == "confirmed"
     world.assert_consistent()
+
+
+@pytest.mark.parametrize("how", ["rejected", "expired"])
+def test_an_end_that_an_app_has_seen_waits_for_the_disk(world: World, how: str) -> None:
+    """Nothing of the chain would bring it back after a crash of the server: it might be done after all."""
+    world.app.execute(
+        "CREATE TABLE public.ends AS SELECT NULL::text AS outcome, NULL::text AS setting WITH NO DATA;"
+        "GRANT INSERT ON public.ends TO chainfirst_daemon;"
+        "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO public.ends VALUES (NEW.outcome, current_setting('synchronous_commit')); RETURN NULL;"
+        " END $$;"
+        "CREATE TRIGGER zz AFTER UPDATE ON intent.intents FOR EACH ROW WHEN (NEW.outcome IS NOT NULL)"
+        " EXECUTE FUNCTION public.note()"
+    )
+    world.round()
+    if how == "rejected":
+        world.submit("investor.set_verified", investor="0x12", verified=True)
+    else:
+        world.submit("investor.set_verified", expires_at=world.now(), **verified(1))
+        world.time_passed = timedelta(hours=1)
+    world.round()
+    assert world.all("SELECT outcome, setting FROM public.ends") == [(how, "on")]
 
 
 # -- taken back by the operator
