@@ -1,5 +1,7 @@
 """What settles an intent and ends it, whatever order things come in; between sessions too."""
 
+import contextlib
+import random
 import threading
 import time
 import uuid
@@ -9,13 +11,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops import failpoint
+from chainfirst.ops.errors import TransientError
 from chainfirst.schema import rewind, store
 from chainfirst.tests.writers import strangers
 from chainfirst.tests.writers.strangers import accept, effects, verified
 from chainfirst.tests.writers.test_lane import company
 from chainfirst.tests.writers.world import World
 from chainfirst.writers.lane import Lane
+from chainfirst.writers.node import Node
 
 Payload = dict[str, Any]
 
@@ -518,3 +523,59 @@ def to_block(world: World, number: int) -> None:
         datetime.fromtimestamp(int(header["timestamp"], 16), UTC),
     )
     rewind.to_block(world.connection, world.epoch, cursor, number, block)
+
+
+# -- all at once
+
+
+def test_indexer_lane_and_apps_at_once_wait_for_each_other_in_no_circle(
+    world: World, own_session: Lane
+) -> None:
+    """Apps cancel several in one transaction, in any order, while they are signed, settled and ended."""
+    dice = random.Random(7)
+    world.round()
+    begun = world.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    enough = threading.Event()
+
+    def lane() -> None:
+        node = Node(Endpoint(world.url), world.decoder)
+        while not enough.is_set():
+            with contextlib.suppress(TransientError):
+                own_session.step(node)
+
+    def app() -> int:
+        done = 0
+        with psycopg.connect(world.database) as connection:
+            while not enough.is_set():
+                wanted = "SELECT id FROM intent.intents WHERE outcome IS NULL"
+                found = [intent for (intent,) in connection.execute(wanted).fetchall()]
+                connection.commit()
+                for intent in dice.sample(found, min(4, len(found))):
+                    with contextlib.suppress(psycopg.errors.InvalidParameterValue), connection.transaction():
+                        connection.execute("SELECT intent.cancel(%s)", [intent])
+                        done += 1
+                connection.commit()
+        return done
+
+    workers = [Aside(lane), Aside(app)]
+    intents = []
+    try:
+        for block in range(25):
+            wanted = company(world) | {"wallet": f"0x{block + 1:040x}"}
+            intents.append(world.submit("issuer.register", **wanted))
+            intents += [world.submit("investor.set_verified", **verified(block + 1)) for _ in range(4)]
+            world.mine()
+            world.index()
+    finally:
+        enough.set()
+        _, cancelled = [each.done() for each in workers]
+    assert cancelled > 0
+    world.app.execute("SELECT pg_stat_clear_snapshot()")
+    now = world.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    assert now == begun
+    world.finish(30)
+    for _ in range(4):
+        world.mine()
+        world.round()
+    assert {world.status(each) for each in intents} <= {"confirmed", "cancelled"}
+    world.assert_consistent()
