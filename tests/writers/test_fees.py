@@ -131,13 +131,13 @@ def test_a_bump_is_one_that_nodes_take(previous: Fees, now: Fees, limits: Limits
     assert found.max_fee_wei <= max(fees.raised(previous.max_fee_wei), now.max_fee_wei)
 
 
-@given(some_fees(), some_fees(), some_fees(), some_limits, kinds)
+@given(some_fees(), some_fees(), wei, wei, some_limits, kinds)
 def test_a_bump_grows_with_what_it_replaces_and_what_is_wanted(
-    previous: Fees, now: Fees, more: Fees, limits: Limits, of_now: bool
+    previous: Fees, now: Fees, more_max: int, more_tip: int, limits: Limits, of_now: bool
 ) -> None:
     smaller = now if of_now else previous
-    assume(smaller.max_fee_wei <= more.max_fee_wei and smaller.tip_wei <= more.tip_wei)
-    assume(smaller.is_legacy == more.is_legacy)
+    largest = smaller.max_fee_wei + more_max
+    more = Fees(largest, None if smaller.is_legacy else min(smaller.tip_wei + more_tip, largest))
     low = fees.bump(previous, now, limits)
     high = fees.bump(previous, more, limits) if of_now else fees.bump(more, now, limits)
     if low is None:
