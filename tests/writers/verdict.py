@@ -89,12 +89,22 @@ class Verdict:
                 assert reverted == intent["error"].startswith("reverted"), (intent, used)
             case "cancelled" | "expired" | "rejected":
                 assert not own, (f"{intent['status']} with its effect", intent, own)
-                self._check_rejected(intent)
+                self._check_undone(intent)
             case _:
                 self._check_waits(intent)
 
-    def _check_rejected(self, intent: dict[str, Any]) -> None:
+    def _check_undone(self, intent: dict[str, Any]) -> None:
+        """It ended without anything done, and says truly why."""
+        mined = [
+            purpose for found, (purpose, _) in self.attempts[intent["id"]].items() if found in self.mined
+        ]
         error, marker = intent["error"] or "", " (at the final block "
+        if intent["status"] != "rejected":
+            assert mined in ([], ["cancel"]), ("its call was mined", intent)
+            asked = "cancel_requested_at" if intent["status"] == "cancelled" else "expires_at"
+            assert intent[asked] is not None, intent
+        elif not error.startswith("conflict"):
+            assert not self.attempts[intent["id"]], ("signed and rejected", intent)
         if intent["status"] == "rejected" and marker in error:
             text, _, block = error.partition(marker)
             found = self._call(intent, int(block.rstrip(")")))

@@ -77,7 +77,7 @@ class Wishes:
 
     def _options(self, now: datetime) -> dict[str, Any]:
         options: dict[str, Any] = {}
-        if self._dice.random() < 0.12:
+        if self._dice.random() < 0.18:
             options["expires_at"] = now + timedelta(seconds=self._dice.randint(4, 90))
         elif self._dice.random() < 0.1:
             options["not_before"] = now + timedelta(seconds=self._dice.randint(1, 30))
