@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import urllib3
-from chainfirst.indexer.rpc import errors, wording
+from chainfirst.indexer.rpc import deadline, errors, wording
 from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.ops.errors import ConfigError
 from msgspec import UNSET, UnsetType
@@ -22,6 +22,7 @@ from urllib3.util import Timeout
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
+TOTAL_SECONDS = 600.0
 LARGEST_BODY_BYTES = 256 * 1024 * 1024
 CONNECTIONS = 8
 _BUILDING = threading.Lock()
@@ -68,8 +69,10 @@ class Endpoint:
         *,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
         largest_body_bytes: int = LARGEST_BODY_BYTES,
     ) -> None:
+        """`read_timeout_seconds`: between two pieces of an answer; `total_seconds`: until its last byte."""
         self.name = errors.mask(url)
         self._largest = largest_body_bytes
         try:
@@ -87,7 +90,10 @@ class Endpoint:
             maxsize=CONNECTIONS,
             retries=False,
             timeout=Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds),
+            total_seconds=total_seconds,
         )
+        secure = parsed.scheme == "https"
+        self._http.ConnectionCls = deadline.HTTPSConnection if secure else deadline.HTTPConnection
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
 

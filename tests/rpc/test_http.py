@@ -1,8 +1,10 @@
 """One endpoint over HTTP: what is JSON-RPC is decoded, everything else is an error with its kind."""
 
+import contextlib
 import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -122,6 +124,28 @@ def test_a_body_beyond_the_bound(node: Any) -> None:
         endpoint.call("eth_chainId", [], str)
     assert caught.value.kind is Kind.TOO_MANY_RESULTS
     endpoint.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_without_end() -> None:
+    enough = threading.Event()
+
+    def dribble(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+            while not enough.wait(0.01):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=dribble, args=(server,), daemon=True)
+        thread.start()
+        endpoint = http.Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}", total_seconds=0.1)
+        with pytest.raises(errors.RpcTransientError) as caught:
+            endpoint.call("eth_chainId", [], str)
+        assert caught.value.kind is Kind.TIMEOUT
+        enough.set()
+        thread.join()
+        endpoint.close()
 
 
 def test_no_answer_and_no_server() -> None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,15 @@ def server() -> Iterator[Web3SignerServer]:
 
 
 def remote(
-    server: Web3SignerServer, account: str | None = ADDRESS, user: str = f"user:{KEY}", timeout: float = 10
+    server: Web3SignerServer,
+    account: str | None = ADDRESS,
+    user: str = f"user:{KEY}",
+    timeout: float = 10,
+    total: float = 15,
 ) -> web3signer.RemoteSigner:
     """The remote signer; the URL's password is a secret too."""
     target = f"web3signer:http://{user}@{server.host}" + (f"#{account}" if account else "")
-    return web3signer.open(values.Signer(target), timeout)
+    return web3signer.open(values.Signer(target), timeout, total)
 
 
 def locked(password: str | bytes = PASSWORD, secret: str = KEY, kdf: Any = "pbkdf2") -> dict[str, Any]:
@@ -391,6 +396,18 @@ def test_a_remote_signer_that_does_not_sign_is_asked_again(
     if mode != "hang":
         server.mode = "right"
         assert transaction.decode(signer.sign(LEGACY)).sender == ADDRESS
+
+
+@pytest.mark.parametrize("mode", ["dribble", "dribble headers"])
+def test_a_remote_signer_that_sends_a_byte_now_and_then(mode: Mode, server: Web3SignerServer) -> None:
+    signer = remote(server, total=SOON)
+    assert signer.sign(LEGACY)
+    server.mode = mode
+    began = time.monotonic()
+    assert "no answer in time" in failure(lambda: signer.sign(LEGACY), errors.TransientError)
+    assert time.monotonic() - began < 5, "without end, but for the server's patience"
+    server.mode = "right"
+    assert signer.sign(LEGACY)
 
 
 CHANGES: list[tuple[Unsigned, dict[str, Any], str]] = [

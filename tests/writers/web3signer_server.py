@@ -1,5 +1,6 @@
 """A remote signer on 127.0.0.1 that speaks Web3Signer's JSON-RPC, well or, by its mode, badly."""
 
+import contextlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,9 @@ Mode = Literal[
     "right",
     "geth's answer",  # {"raw": …, "tx": …} as geth and clef give it
     "hang",  # the connection stays open, nothing comes until the server is closed
+    "wait",  # until the test says `go`; then it is right
+    "dribble",  # a byte of the body now and then, without end
+    "dribble headers",
     "hang up",
     "500",
     "refusal",  # a JSON-RPC error, as for an account that it hasn't got
@@ -24,11 +28,13 @@ Mode = Literal[
     "own chain",  # its own, whatever is asked: Web3Signer's --chain-id
 ]
 OWN_CHAIN = 1
+DRIBBLE_SECONDS = 0.02
 
 
 class Web3SignerServer:
     """Signs with `keys`, 0x hex. `mode` may change at any time; `requests` are those that came.
 
+    `asked` is released for each transaction that it is asked to sign; `go` lets the mode "wait" go on.
     `changes`: other values for the fields of mode "changed field", None for a field that is left out. `close`
     ends it, answers that hang too; it is a context manager.
     """
@@ -40,6 +46,8 @@ class Web3SignerServer:
         self.authorizations: list[str | None] = []
         self._accounts = {account.address.lower(): account for account in map(Account.from_key, keys)}
         self._closed = threading.Event()
+        self.go = threading.Event()
+        self.asked = threading.Semaphore(0)
         signer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,9 +57,15 @@ class Web3SignerServer:
                 request = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 signer.requests.append(request)
                 signer.authorizations.append(self.headers["authorization"])
+                if request["method"] == "eth_signTransaction":
+                    signer.asked.release()
                 if signer.mode == "hang":
                     signer._closed.wait()
-                if signer.mode in ("hang", "hang up"):
+                if signer.mode == "wait":
+                    signer.go.wait()
+                if signer.mode in ("dribble", "dribble headers"):
+                    self._dribble()
+                if signer.mode in ("hang", "hang up", "dribble", "dribble headers"):
                     self.close_connection = True
                     return
                 failed = signer.mode == "500"
@@ -61,6 +75,14 @@ class Web3SignerServer:
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def _dribble(self) -> None:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                if signer.mode == "dribble":
+                    self.wfile.write(b"content-length: 1000000\r\n\r\n")
+                with contextlib.suppress(OSError):  # the caller has had enough
+                    while not signer._closed.wait(DRIBBLE_SECONDS):
+                        self.wfile.write(b" " if signer.mode == "dribble" else b"x")
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -117,6 +139,7 @@ class Web3SignerServer:
     def close(self) -> None:
         """Answer nothing more."""
         self._closed.set()
+        self.go.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -19,6 +19,7 @@ from chainfirst.writers.transaction import Legacy, Unsigned
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 10.0
+TOTAL_SECONDS = 15.0
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 
 
@@ -71,7 +72,9 @@ class RemoteSigner:
 
 
 def open(  # noqa: A001
-    target: values.Signer, read_timeout_seconds: float = READ_TIMEOUT_SECONDS
+    target: values.Signer,
+    read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    total_seconds: float = TOTAL_SECONDS,
 ) -> RemoteSigner:
     """The signer of the URL's account, or where the URL names none, of the server's only one.
 
@@ -83,6 +86,7 @@ def open(  # noqa: A001
         target.target,
         connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds=read_timeout_seconds,
+        total_seconds=total_seconds,
         largest_body_bytes=LARGEST_ANSWER_BYTES,
     )
     answer = _call(endpoint, "eth_accounts", [], list[str])
