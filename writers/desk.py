@@ -91,6 +91,16 @@ class Desk:
         """The fees of a transaction that is signed now."""
         return fees.wanted(market, self.settings.fee_limits)
 
+    def affordable(self, market: fees.Market, gas: int, value_wei: int) -> fees.Fees:
+        """The fees wanted; the least that the chain may take, where the account can pay no more. On a chain
+        without fees accounts have nothing, and it may be a stranger's tip that seems to be wanted."""
+        wanted, least = self.wanted(market), fees.least(market, self.settings.fee_limits)
+        if wanted == least:
+            return wanted
+        balance = self.node.balance(self.signer.address)
+        can = least.affordable(gas, value_wei, balance) and not wanted.affordable(gas, value_wei, balance)
+        return least if can else wanted
+
     def sign(
         self, purpose: store.Purpose, nonce: int, call: Call, gas: int, price: fees.Fees
     ) -> store.NewAttempt:

@@ -33,6 +33,10 @@ class Fees:
         """The priority fee; nodes take a gas price for both fees."""
         return self.max_fee_wei if self.max_priority_fee_wei is None else self.max_priority_fee_wei
 
+    def affordable(self, gas: int, value_wei: int, balance_wei: int | None) -> bool:
+        """Whether an account with this balance can pay so much gas; None: its balance isn't known."""
+        return balance_wei is None or gas * self.max_fee_wei + value_wei <= balance_wei
+
     def pays(self, base_fee_wei: int | None) -> bool:
         """Whether a block of this base fee may include it."""
         return self.max_fee_wei >= (base_fee_wei or 0)
@@ -71,6 +75,11 @@ def wanted(market: Market, limits: Limits) -> Fees:
     tip = max(_middle(market.tips_wei), limits.tip_floor_wei)
     max_fee = _capped(limits.base_fee_multiplier * market.base_fee_wei + tip, limits)
     return Fees(max_fee, min(tip, max_fee))
+
+
+def least(market: Market, limits: Limits) -> Fees:
+    """As `wanted`, with no more than the floor for the proposer."""
+    return wanted(Market(market.base_fee_wei), limits)
 
 
 def bump(previous: Fees, now: Fees, limits: Limits) -> Fees | None:

@@ -67,7 +67,7 @@ def decide(tx: Open, lowest: bool, sight: Sight, patience: Patience) -> Do:
     From case 4 on the same bytes go once a block, or each `again_seconds`; other bytes are signed once a
     block at most, or each `stuck_seconds` while no block comes.
     """
-    do = _needs(tx, lowest, sight, patience)
+    do = needs(tx, lowest, sight, patience)
     if do is Do.NOTHING or tx.last_sent_at is None or tx.last_sent_block is None:
         return do
     if do is Do.TAKE_BACK and tx.take_back:
@@ -78,7 +78,14 @@ def decide(tx: Open, lowest: bool, sight: Sight, patience: Patience) -> Do:
     return Do.NOTHING if signed_now and do is not Do.SEND else do
 
 
-def alert(tx: Open, lowest: bool, sight: Sight, patience: Patience, limits: fees.Limits) -> str | None:
+def alert(
+    tx: Open,
+    lowest: bool,
+    sight: Sight,
+    patience: Patience,
+    limits: fees.Limits,
+    balance_wei: int | None = None,
+) -> str | None:
     """What somebody must see to before this nonce goes on; None: nothing, or it is too early to say."""
     if tx.included or tx.nonce < sight.used or tx.answer is None:
         return None
@@ -87,12 +94,15 @@ def alert(tx: Open, lowest: bool, sight: Sight, patience: Patience, limits: fees
     if reaction is Reaction.REFUEL_ALERT:
         return f"nonce {tx.nonce} waits for funds; {said}"
     price = fees.Fees(tx.max_fee_wei, tx.priority_fee_wei)
-    do = _needs(tx, lowest, sight, patience)
-    if do is Do.BUMP and fees.bump(price, price, limits) is None:
+    do = needs(tx, lowest, sight, patience)
+    raised, value = fees.bump(price, price, limits), tx.call_value if tx.purpose == "call" else 0
+    if do is Do.BUMP and raised is None:
         return (
             f"nonce {tx.nonce}: the fee cap leaves no room above {tx.max_fee_wei} wei a gas; "
             "raise writer.fees.fee_cap_wei, or wait"
         )
+    if do is Do.BUMP and raised is not None and not raised.affordable(tx.gas, value, balance_wei):
+        return f"nonce {tx.nonce}: {balance_wei} wei don't pay more than {tx.max_fee_wei} wei a gas; {said}"
     if do is Do.LOWER and fees.lower(price, fees.Market(sight.base_fee_wei)) is None:
         return f"nonce {tx.nonce}: the node's own cap is below {tx.max_fee_wei} wei a gas; raise it, or wait"
     if lowest and reaction is not Reaction.SENT and _is_stuck(tx, sight, patience, left_behind=False):
@@ -102,8 +112,8 @@ def alert(tx: Open, lowest: bool, sight: Sight, patience: Patience, limits: fees
     return None
 
 
-def _needs(tx: Open, lowest: bool, sight: Sight, patience: Patience) -> Do:
-    """`decide` without its last paragraph."""
+def needs(tx: Open, lowest: bool, sight: Sight, patience: Patience) -> Do:
+    """`decide` without its last paragraph: what is to be done, be it now or later."""
     if tx.included or tx.nonce < sight.used:
         return Do.NOTHING
     if tx.take_back and tx.purpose == "call":

@@ -59,7 +59,8 @@ def sign_new(desk: Desk, room: int, final: int | None) -> int:
     price: fees.Fees | None = None
     if ready:
         market = desk.market()
-        price = desk.wanted(market)
+        values = (round_.prepared[intent].call.value for intent, _ in ready)
+        price = desk.affordable(market, sum(gas for _, gas in ready), sum(values))
         if not price.pays(market.base_fee_wei):
             # without its amount: another reason each block would be another line of history each block
             why = "the base fee is above writer.fees.fee_cap_wei"

@@ -24,13 +24,14 @@ logger = log.get("lane")
 class Tended:
     """What a round found: `alerts` for somebody to see to; `may_sign`: whether new transactions may follow
     the open ones; `no_signature`: why the signer signed nothing, to be raised when all else is done;
-    `market`: asked for once.
+    `market` and `balance_wei`: asked for once, if they are needed.
     """
 
     alerts: list[str] = field(default_factory=list)
     may_sign: bool = True
     no_signature: ChainfirstError | None = None
     market: fees.Market | None = None
+    balance_wei: int | None = None
 
 
 def tend(desk: Desk, opened: Sequence[store.Open], sight: plan.Sight) -> Tended:
@@ -40,6 +41,9 @@ def tend(desk: Desk, opened: Sequence[store.Open], sight: plan.Sight) -> Tended:
     lowest = next((tx.nonce for tx in opened if not tx.included and tx.nonce >= sight.used), None)
     for tx in opened:
         now, do = tx, plan.decide(tx, tx.nonce == lowest, sight, patience)
+        needs = plan.needs(tx, tx.nonce == lowest, sight, patience)
+        if needs in (Do.BUMP, Do.TAKE_BACK) and tended.balance_wei is None:
+            tended.balance_wei = desk.node.balance(desk.signer.address)
         signed = tx if do is Do.SEND else None
         if do not in (Do.NOTHING, Do.SEND) and sending:
             signed = _sign_again(desk, tx, do, tended)
@@ -49,7 +53,7 @@ def tend(desk: Desk, opened: Sequence[store.Open], sight: plan.Sight) -> Tended:
                 failpoint.reach("take_back.sent" if do is Do.TAKE_BACK else "bump.sent")
             now = replace(signed, last_sent_block=desk.head, last_sent_at=desk.now)
             now = replace(now, answer=answer.cls.value, answer_text=answer.text)
-        said = plan.alert(now, now.nonce == lowest, sight, patience, limits)
+        said = plan.alert(now, now.nonce == lowest, sight, patience, limits, tended.balance_wei)
         if said is not None:
             tended.alerts.append(said)
         if now.included or now.nonce < sight.used or now.answer is None:
@@ -67,8 +71,7 @@ def _sign_again(desk: Desk, tx: store.Open, do: Do, tended: Tended) -> store.Ope
     nothing = Call(desk.signer.address, b"")
     call = nothing if purpose == "cancel" else Call(tx.call_to, tx.call_data, tx.call_value)
     gas = _gas(desk, tx, purpose, call) if do in (Do.TAKE_BACK, Do.NEW_GAS) else tx.gas
-    tended.market = tended.market or desk.market()
-    price = _price(desk, tx, do, purpose, gas, tended.market)
+    price = _price(desk, tx, do, purpose, call, gas, tended)
     if price is None:
         return None if do is Do.TAKE_BACK else tx
     if tended.no_signature is not None:
@@ -121,22 +124,30 @@ def _gas(desk: Desk, tx: store.Open, purpose: store.Purpose, call: Call) -> int:
 
 
 def _price(
-    desk: Desk, tx: store.Open, do: Do, purpose: store.Purpose, gas: int, market: fees.Market
+    desk: Desk, tx: store.Open, do: Do, purpose: store.Purpose, call: Call, gas: int, tended: Tended
 ) -> fees.Fees | None:
     """The fees of another attempt, which must not be one that there is already: it would be the same bytes.
     None: nothing better than the last one can be had."""
     previous, limits = fees.Fees(tx.max_fee_wei, tx.priority_fee_wei), desk.settings.fee_limits
+    market = tended.market = tended.market or desk.market()
     wanted = desk.wanted(market)
+
+    def raised(to: fees.Fees) -> fees.Fees | None:
+        """If the account can pay it: where there are no fees it has nothing, and a wei is too much."""
+        found = fees.bump(previous, to, limits)
+        return found if found and found.affordable(gas, call.value, tended.balance_wei) else None
+
     match do:
         case Do.LOWER:
             tried = [fees.lower(previous, market)]
         case Do.NEW_GAS:
+            wanted = desk.affordable(market, gas, call.value)
             tried = [wanted, fees.bump(wanted, wanted, limits)]
         case Do.TAKE_BACK:
             # at the cap too, or its call would be sent again
-            tried = [fees.bump(previous, wanted, limits), fees.at_most(previous, limits)]
+            tried = [raised(wanted), raised(previous), fees.at_most(previous, limits)]
         case _:
-            tried = [fees.bump(previous, wanted, limits), fees.bump(previous, previous, limits)]
+            tried = [raised(wanted), raised(previous)]
     for price in tried:
         if price is not None and not store.was_signed(
             desk.conn, tx.id, purpose, gas, price.max_fee_wei, price.max_priority_fee_wei

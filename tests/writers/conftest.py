@@ -33,11 +33,11 @@ def start_node(directory: Path) -> Anvil:
     return node
 
 
-def deploy(node: Anvil, directory: Path) -> Platform:
+def deploy(node: Anvil, directory: Path, ether_wei: int = 10**24) -> Platform:
     """The platform, whose operator has every role that the kinds need."""
     from web3 import Web3
 
-    platform = Platform(Web3(Web3.HTTPProvider(node.url)), directory)
+    platform = Platform(Web3(Web3.HTTPProvider(node.url)), directory, ether_wei)
     operator = platform.at["operator"]
     for holder, each, role in (
         ("owner", platform.registry, "REGISTRAR_ROLE"),

@@ -128,10 +128,13 @@ class FrontDoor:
 class FaultyWorld(World):
     """A world behind a front door. Its clock stands still: only blocks pass."""
 
-    def __init__(self, database: str, platform: Platform, door: FrontDoor, seconds: float = 10) -> None:
+    def __init__(
+        self, database: str, platform: Platform, door: FrontDoor, *, seconds: float = 10, calm: bool = True
+    ) -> None:
         self.door, self._seconds, self._began = door, seconds, datetime.now(UTC)
         super().__init__(database, platform, door.url)
-        self.calm()  # a test before may have left a high base fee
+        if calm:
+            self.calm()  # a test before may have left a high base fee
         self.first = self.nonce()
 
     def start(self) -> None:

@@ -188,6 +188,16 @@ def test_what_somebody_must_see_to(
     assert found is None if words is None else words in (found or ""), found
 
 
+def test_what_an_account_can_pay() -> None:
+    """A stuck transaction that the account can't pay more for: it is said, and not raised."""
+    stuck, cost = sight(3, 36, moved_at=NOON), TX.gas * TX.max_fee_wei
+    assert plan.alert(TX, True, stuck, PATIENCE, WISE, 2 * cost) is None
+    found = plan.alert(TX, True, stuck, PATIENCE, WISE, cost)
+    assert found is not None
+    assert f"{cost} wei don't pay more than {TX.max_fee_wei} wei a gas" in found
+    assert plan.alert(TX, True, later(moved_at=NOON), PATIENCE, WISE, cost) is None, "not stuck"
+
+
 moments = st.integers(0, 300).map(lambda seconds: NOON + timedelta(seconds=seconds))
 blocks = st.integers(95, 115)
 
