@@ -240,22 +240,26 @@ class Lane:
             store.alert_lane(self._conn, self._signer.address, text, memory.balance_wei)
 
     def _explain_failures(self, desk: Desk) -> None:
-        """The reason of a revert, from a call on the state before its block: near enough, if not the same."""
         failed = store.reverted_without_reason(self._conn, self._signer.address, desk.now - TELLABLE)
         for intent, to, data, value, block in failed:
             try:
-                result = desk.node.call(Call(to, data, value), self._signer.address, block - 1)
+                why = _why_reverted(desk, Call(to, data, value), block)
             except RpcError as error:
                 if error.code is None:  # the line's fault: asked again in the next round
                     continue
-                why = f"reverted: the node can't say why ({error.text})"
-            else:
-                why = (
-                    f"reverted: {result.text if isinstance(result, Revert) else 'it would succeed before it'}"
-                )
+                why = f"the node can't say why ({error.text})"
             with self._conn.transaction():
                 desk.assert_leads()
-                store.explain_failure(self._conn, intent, why)
+                store.explain_failure(self._conn, intent, f"reverted: {why}")
+
+
+def _why_reverted(desk: Desk, call: Call, block: int) -> str:
+    """From calls on the states before and after its block: near enough, if not the same."""
+    for state in (block - 1, block):
+        result = desk.node.call(call, desk.signer.address, state)
+        if isinstance(result, Revert):
+            return result.text
+    return "it would succeed before its block and after it"
 
 
 def _is_taken(tx: store.Open) -> bool:

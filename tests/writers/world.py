@@ -16,7 +16,7 @@ from chainfirst.ops.errors import TransientError
 from chainfirst.schema import store
 from chainfirst.tests.contracts.conftest import Platform
 from chainfirst.tests.writers.samples import FACTORY_EVENT
-from chainfirst.writers import book, catalogue, contract, desk, reverts, settle
+from chainfirst.writers import book, catalogue, contract, desk, reverts, settle, signers
 from chainfirst.writers.answers import Class
 from chainfirst.writers.lane import Lane
 from chainfirst.writers.node import Node
@@ -81,8 +81,16 @@ class World:
         self.node = Node(Endpoint(self.url), self.decoder)
         self.lane = self.new_lane("operator")
 
-    def new_lane(self, actor: str, own: Sequence[str] = (), default: bool = True, **changes: Any) -> Lane:
-        """A lane that signs with an actor's key."""
+    def new_lane(
+        self,
+        actor: str,
+        own: Sequence[str] = (),
+        default: bool = True,
+        signer: signers.Signer | None = None,
+        connection: psycopg.Connection[Any] | None = None,
+        **changes: Any,
+    ) -> Lane:
+        """A lane that signs with an actor's key, or by that signer; `connection`: for one beside others."""
         settings = desk.Settings(
             name=actor,
             chain_id=31337,
@@ -91,9 +99,10 @@ class World:
             default=default,
             book=lambda conn: book.SqlBook(conn, self.contracts),
         )
-        signer = env.open("KEY", {"KEY": self.platform.keys[actor].key.to_0x_hex()})
+        signer = signer or env.open("KEY", {"KEY": self.platform.keys[actor].key.to_0x_hex()})
         settings = replace(settings, **(self.settings | changes))
-        return Lane(self.connection, signer, settings, self.epoch, self.now, on_answer=self.answers.append)
+        session = connection or self.connection
+        return Lane(session, signer, settings, self.epoch, self.now, on_answer=self.answers.append)
 
     def close(self) -> None:
         self.connection.close()
