@@ -16,6 +16,7 @@ from chainfirst.schema import migrate
 from eth_hash.auto import keccak
 from psycopg import sql
 
+pytest.register_assert_rewrite("chainfirst.tests.laws.dying")
 ARTIFACTS = Path(__file__).parent.parent.parent / "contracts" / "artifacts"
 SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 

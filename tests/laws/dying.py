@@ -29,7 +29,7 @@ OTHER_KEY = "0x" + "0ddba11c0ffee5ec" * 4
 ACCOUNT = Account.from_key(secrets.KEY)
 SIGNERS = [str(each.address).lower() for each in (ACCOUNT, Account.from_key(OTHER_KEY))]
 FINALITY = 4
-MOST_BLOCKS = 100  # no situation needs as many
+MOST_BLOCKS, MOST_SECONDS = 100, 120.0  # no situation needs as many
 PATIENCE_SECONDS = 3.0  # without any news, another block may bring some
 ENDED = ("confirmed", "failed", "rejected", "cancelled", "expired")
 CONTRACTS = {
@@ -223,14 +223,15 @@ class Ordeal:
 
     def drive(self, daemon: Running, until: Callable[[], bool], *, mine: bool = True) -> bool:
         """Mine whenever the daemon has seen all there is, until it is so; False: the daemon died before."""
-        blocks = 0
+        blocks, began = 0, time.monotonic()
         while not until():
             if daemon.process.poll() is not None:
                 return False
             if mine and daemon.named("leading") and self._is_quiet():
                 self.place.mine()
                 blocks += 1
-                assert blocks < MOST_BLOCKS, self._what_lasts(daemon)
+            too_long = blocks > MOST_BLOCKS or time.monotonic() - began > MOST_SECONDS
+            assert not too_long, self._what_lasts(daemon)
             self.sql.execute("SELECT pg_sleep(0.01)")
         return True
 
