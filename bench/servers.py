@@ -37,7 +37,7 @@ class Servers:
             directory,
             install_directory=ROOT / ".chainfirst" / "node" / "anvil",
             # history of states only: blocks and logs stay
-            arguments=("--prune-history", "--gas-limit", str(gas_limit)),
+            arguments=("--prune-history", "128", "--gas-limit", str(gas_limit)),
         )
         anvil.start()
         try:

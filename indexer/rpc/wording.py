@@ -117,6 +117,7 @@ CODES = {
     -32612: Kind.METHOD_MISSING, -32613: Kind.BILLING,
 }  # fmt: skip
 
+_HEIGHT = re.compile(r"block height is (\d+) but requested was (\d+)")
 _NUMBER = r"(\d[\d,.]*\d|\d)(k?)\b"
 _LIMITS = tuple(
     re.compile(before + _NUMBER + after)
@@ -149,6 +150,9 @@ _SUGGESTIONS = (
 def classify(text: str, code: int = 0, http_status: int = 200) -> Kind:
     """What the error means; a text of a used-up plan overrides the plain HTTP 429."""
     lowered = text.lower().strip().rstrip(".")
+    height = _HEIGHT.search(lowered)
+    if height and int(height[2]) <= int(height[1]):  # anvil's words of a state that it has thrown away too
+        return Kind.PRUNED
     spoken = next((kind for kind, pattern in _ROWS if pattern.search(lowered)), None)
     if http_status in HTTP:
         return Kind.BILLING if spoken is Kind.BILLING else HTTP[http_status]

@@ -158,6 +158,7 @@ CASES: list[tuple[str, int, int, Kind, int | None]] = [
     ("height is not available", 0, 200, LAG, None),
     ("requested data is not available", 0, 200, UNKNOWN_BLOCK, None),
     ("BlockOutOfRangeError: block height is 5 but requested was 9", -32602, 200, LAG, None),
+    ("BlockOutOfRangeError: block height is 298 but requested was 296", -32602, 200, PRUNED, None),
     ("Received invalid block tag 9. Latest block number is 5", -32602, 200, LAG, None),
     ("Resource not found", 0, 200, UNKNOWN_BLOCK, None),
     ("Required data unavailable", 0, 200, UNKNOWN_BLOCK, None),
