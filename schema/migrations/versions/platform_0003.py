@@ -1,0 +1,14 @@
+"""The platform's records, their rules and rights."""
+
+from alembic import op
+from chainfirst.schema import migrate
+
+revision = "platform_0003"
+down_revision = "platform_0002"
+branch_labels = None
+depends_on = "core_0002"
+
+
+def upgrade() -> None:
+    for name in ("platform_0003.sql", "platform_0003_rules.sql"):
+        migrate.run_file(op.get_bind(), name)

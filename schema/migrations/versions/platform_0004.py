@@ -1,0 +1,13 @@
+"""Steps of the workflow become intents."""
+
+from alembic import op
+from chainfirst.schema import migrate
+
+revision = "platform_0004"
+down_revision = "platform_0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    migrate.run_file(op.get_bind(), "platform_0004.sql")
