@@ -15,13 +15,16 @@ APPLICATION = "chainfirst indexer"
 STANDBY_SECONDS = 1.0
 PING_SECONDS = 1.0
 LOCK_TIMEOUT_SECONDS = 30
-KEEPALIVE_SECONDS = (15, 5, 3)  # idle, between probes, probes: a dead peer is noticed in half a minute
+KEEPALIVE_SECONDS = (3, 2, 2)  # idle, between probes, probes: a host that falls silent is noticed in 7 s
+SILENCE_SECONDS = KEEPALIVE_SECONDS[0] + KEEPALIVE_SECONDS[1] * KEEPALIVE_SECONDS[2]
 CANCEL_TIMEOUT_SECONDS = 1.0
 
 # For the server's side of the same; on a Unix socket it ignores them.
 _SETTINGS = """
 SELECT set_config('lock_timeout', %s, false), set_config('tcp_keepalives_idle', %s, false),
-    set_config('tcp_keepalives_interval', %s, false), set_config('tcp_keepalives_count', %s, false)
+    set_config('tcp_keepalives_interval', %s, false), set_config('tcp_keepalives_count', %s, false),
+    -- where an answer is under way no keepalive is sent: the kernel would repeat it for a quarter of an hour
+    set_config('tcp_user_timeout', %s, false)
 """
 
 
@@ -37,12 +40,12 @@ def connect(url: str, application: str = APPLICATION) -> Connection:
             keepalives_idle=idle,
             keepalives_interval=interval,
             keepalives_count=count,
-            tcp_user_timeout=(idle + interval * count) * 1000,
+            tcp_user_timeout=SILENCE_SECONDS * 1000,
         )
-        values = [f"{LOCK_TIMEOUT_SECONDS}s", *map(str, KEEPALIVE_SECONDS)]
+        values = [f"{LOCK_TIMEOUT_SECONDS}s", *map(str, KEEPALIVE_SECONDS), f"{SILENCE_SECONDS}s"]
         connection.execute(_SETTINGS, values)
         with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not on every platform
-            connection.execute("SET client_connection_check_interval = '10s'")
+            connection.execute("SET client_connection_check_interval = '5s'")
     except psycopg.Error as error:
         raise _lost(error) from error
     return connection

@@ -103,6 +103,12 @@ class Running:
         assert len(found) >= times, "".join(self.lines)
         return found[-1]
 
+    def hears_either(self, this: str, that: str) -> bool:
+        """Wait until it said one of both; whether it was the first."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or bool(self.named(this) or self.named(that)))
+            return bool(self.named(this))
+
     def has_rows(self, url: str, wanted: int) -> None:
         """Wait until the table holds that many rows; the test's own time-out is the limit."""
         with psycopg.connect(url, autocommit=True) as connection:

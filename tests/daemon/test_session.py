@@ -59,7 +59,7 @@ def work(migrated: str) -> Iterator[Work]:
 def test_sessions_are_named_and_patient_for_so_long(connection: session.Connection) -> None:
     assert connection.info.get_parameters()["application_name"] == "test"
     assert connection.execute("SHOW lock_timeout").fetchone() == ("30s",)
-    assert connection.execute("SHOW client_connection_check_interval").fetchone() == ("10s",)
+    assert connection.execute("SHOW client_connection_check_interval").fetchone() == ("5s",)
 
 
 def test_it_leads_stands_by_and_leads_again(work: Work, migrated: str) -> None:
