@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from chainfirst.ops import failpoint, log
 from chainfirst.schema import store as chain_store
-from chainfirst.writers import fees, limits, plan, store, transaction
+from chainfirst.writers import account, fees, limits, plan, store, transaction
 from chainfirst.writers.answers import Answer, Class, Reaction
 from chainfirst.writers.kinds import Book, Call, Kind
 from chainfirst.writers.node import Node
@@ -134,7 +134,7 @@ class Desk:
             store.sent(self.conn, attempt, answer, self.head, self.now)
             why = f"the node refuses what it sends ({answer.cls.value}): {answer.text}"
             refused = answer.reaction is Reaction.STOP_LANE
-            stopped = refused and store.stop_lane(self.conn, self.signer.address, why)
+            stopped = refused and account.stop_lane(self.conn, self.signer.address, why)
             failpoint.reach("note.written")
         failpoint.reach("note.committed")
         if stopped:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 from chainfirst.schema import queries
-from psycopg.rows import dict_row
+from chainfirst.writers import rows
 
 Connection = psycopg.Connection[Any]
 OPEN = ("pending", "waiting", "signed", "sent", "included")
@@ -41,18 +41,18 @@ def submit(
         "expires_at": expires_at,
         "priority": priority,
     }
-    found: uuid.UUID = _value(conn, "submit", values)
+    found: uuid.UUID = rows.value(conn.execute(_SQL["submit"], values))
     return found
 
 
 def cancel(conn: Connection, intent: uuid.UUID) -> str:
     """Take it back; its status now."""
-    return str(_value(conn, "cancel", [intent]))
+    return str(rows.value(conn.execute(_SQL["cancel"], [intent])))
 
 
 def retry(conn: Connection, intent: uuid.UUID, expires_at: datetime | None = None) -> uuid.UUID:
     """Ask again for what ended badly; the next generation's id."""
-    found: uuid.UUID = _value(conn, "retry", [intent, expires_at])
+    found: uuid.UUID = rows.value(conn.execute(_SQL["retry"], [intent, expires_at]))
     return found
 
 
@@ -65,14 +65,14 @@ def find(conn: Connection, reference: str) -> uuid.UUID | None:
     """The intent of that id, or else the latest generation of that key; None: there is none."""
     found: uuid.UUID | None = None
     with contextlib.suppress(ValueError):
-        found = _value(conn, "by_id", [uuid.UUID(reference)])
+        found = rows.value(conn.execute(_SQL["by_id"], [uuid.UUID(reference)]))
     # a key may look like an id
     return found or latest(conn, reference)
 
 
 def latest(conn: Connection, key: str) -> uuid.UUID | None:
     """The latest generation of a key; None: there is none."""
-    found: uuid.UUID | None = _value(conn, "by_key", [key])
+    found: uuid.UUID | None = rows.value(conn.execute(_SQL["by_key"], [key]))
     return found
 
 
@@ -94,12 +94,12 @@ def listed(
         "alert": alert,
         "limit": limit,
     }
-    return _rows(conn, "listed", values)
+    return rows.dicts(conn, _SQL["listed"], values)
 
 
 def overview(conn: Connection, intent: uuid.UUID) -> dict[str, Any]:
     """Its row of intent.overview; LookupError: there is none."""
-    found = _rows(conn, "overview", [intent])
+    found = rows.dicts(conn, _SQL["overview"], [intent])
     if not found:
         raise LookupError(intent)
     return found[0]
@@ -107,29 +107,19 @@ def overview(conn: Connection, intent: uuid.UUID) -> dict[str, Any]:
 
 def generations(conn: Connection, intent: uuid.UUID) -> list[dict[str, Any]]:
     """All generations of its key, from the first one: id, generation, status."""
-    return _rows(conn, "generations", [intent])
+    return rows.dicts(conn, _SQL["generations"], [intent])
 
 
 def attempts(conn: Connection, intent: uuid.UUID) -> list[dict[str, Any]]:
     """What was signed for it, nonce by nonce, with the block that holds it; never the signed bytes."""
-    return _rows(conn, "attempts", [intent])
+    return rows.dicts(conn, _SQL["attempts"], [intent])
 
 
 def history(conn: Connection, intent: uuid.UUID) -> list[dict[str, Any]]:
     """Every change of its facts: at, status, cause, block_number."""
-    return _rows(conn, "history", [intent])
+    return rows.dicts(conn, _SQL["history"], [intent])
 
 
 def listen(conn: Connection) -> None:
     """Be woken by whatever ends or is in a block; only on a connection in autocommit."""
     conn.execute(_SQL["listen"])
-
-
-def _rows(conn: Connection, statement: str, values: Any) -> list[dict[str, Any]]:
-    with conn.cursor(row_factory=dict_row) as rows:
-        return rows.execute(_SQL[statement], values).fetchall()
-
-
-def _value(conn: Connection, statement: str, values: Any) -> Any:
-    row = conn.execute(_SQL[statement], values).fetchone()
-    return None if row is None else row[0]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from chainfirst.indexer.rpc.errors import RpcError, RpcFatalError
 from chainfirst.ops import log
 from chainfirst.schema import store as chain_store
-from chainfirst.writers import nonces, settle, signing, store, tending
+from chainfirst.writers import account, nonces, settle, signing, store, tending
 from chainfirst.writers.answers import REACTIONS, Class, Reaction
 from chainfirst.writers.desk import Connection, Desk, Settings
 from chainfirst.writers.infos import Head
@@ -114,22 +114,22 @@ class Lane:
         """Sign nothing more until somebody decides; what is signed is sent all the same."""
         with self._conn.transaction():
             chain_store.assert_epoch(self._conn, self._epoch)
-            stopped = store.stop_lane(self._conn, self._signer.address, why)
+            stopped = account.stop_lane(self._conn, self._signer.address, why)
         if stopped:
             logger.error("lane_stopped", signer=self._signer.address, why=why)
 
-    def _open(self, desk: Desk, final: int | None) -> store.Lane:
+    def _open(self, desk: Desk, final: int | None) -> account.Lane:
         """The lane's row. Where that was lost, the lane goes on at the nonces that it had taken. A key whose
         nonces this database doesn't know begins at the chain's, if nothing can be sent twice by that: if it
         is unused, or no intent is open; and if it is known that no reorganisation takes them away."""
         address = self._signer.address
         with self._conn.transaction():
             desk.assert_leads()
-            lane = store.open_lane(self._conn, address, self._settings.name)
-            own = store.first_open_nonce(self._conn, address) if lane.first_nonce is None else None
+            lane = account.open_lane(self._conn, address, self._settings.name)
+            own = account.first_open_nonce(self._conn, address) if lane.first_nonce is None else None
             if own is not None:
-                store.begin_lane(self._conn, address, own)
-                return store.lane(self._conn, address)
+                account.begin_lane(self._conn, address, own)
+                return account.lane(self._conn, address)
         if lane.first_nonce is not None:
             return lane
         used = desk.node.nonce(address)
@@ -138,19 +138,19 @@ class Lane:
             desk.assert_leads()
             if not settled:
                 why = f"{address} has sent {used} transactions, some of them in blocks that aren't final yet"
-                store.alert_lane(self._conn, address, why)
+                account.alert_lane(self._conn, address, why)
                 return lane
             if used == 0 or not store.any_open(self._conn):
-                store.alert_lane(self._conn, address, None)
-                store.begin_lane(self._conn, address, used)
-                return store.lane(self._conn, address)
+                account.alert_lane(self._conn, address, None)
+                account.begin_lane(self._conn, address, used)
+                return account.lane(self._conn, address)
             why = (
                 f"the key {address} has sent {used} transactions before this database knew of it, and "
                 "intents are open: were any of them sent already, before a backup was restored? If not: "
                 f"chainfirst lanes accept {address}"
             )
             if lane.blocked_reason != why:
-                store.block_lane(self._conn, address, why, used)
+                account.block_lane(self._conn, address, why, used)
                 logger.error("used_before", signer=address, nonce=used)
         return lane
 
@@ -186,9 +186,9 @@ class Lane:
         """Why no nonce may be taken: the newest blocks or the node's pool hold transactions of this key
         beyond those that the database knows, or one before them lacks. None: it may."""
         address = self._signer.address
-        ours = store.next_nonce(self._conn, address)
+        ours = account.next_nonce(self._conn, address)
         used = desk.node.nonce(address)
-        if store.is_nobodys(self._conn, address, used, ours):
+        if account.is_nobodys(self._conn, address, used, ours):
             return (
                 f"the chain waits for nonce {used} of {address}, which serves no intent any more: nothing "
                 "after it can be mined. Send a transfer of 0 from that account to itself with this nonce"
@@ -237,7 +237,7 @@ class Lane:
         text = "; ".join([*alerts[:3], *([memory.waits] if memory.waits else [])]) or None
         with self._conn.transaction():
             desk.assert_leads()
-            store.alert_lane(self._conn, self._signer.address, text, memory.balance_wei)
+            account.alert_lane(self._conn, self._signer.address, text, memory.balance_wei)
 
     def _explain_failures(self, desk: Desk) -> None:
         failed = store.reverted_without_reason(self._conn, self._signer.address, desk.now - TELLABLE)

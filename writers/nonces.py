@@ -15,7 +15,7 @@ from chainfirst.indexer.settler import Inclusion
 from chainfirst.indexer.structs import Receipt
 from chainfirst.ops import failpoint, log
 from chainfirst.ops.errors import TransientError
-from chainfirst.writers import payload, settle, store
+from chainfirst.writers import account, payload, settle, store
 from chainfirst.writers.desk import Desk
 from chainfirst.writers.infos import TransactionInfo
 from chainfirst.writers.kinds import Kind, Prepared
@@ -46,11 +46,11 @@ def explain(desk: Desk, indexed: int) -> str | None:
         used = desk.node.nonce(desk.signer.address, indexed)
     except rpc_errors.RpcFatalError as error:  # no state even of so new a block
         used = desk.node.nonce(desk.signer.address)
-        if missing := store.unexplained(desk.conn, desk.signer.address, used):
+        if missing := account.unexplained(desk.conn, desk.signer.address, used):
             return (
                 f"nonce {missing[0]} is used up; whether by an indexed block the node can't say: {error.text}"
             )
-    missing = store.unexplained(desk.conn, desk.signer.address, used)
+    missing = account.unexplained(desk.conn, desk.signer.address, used)
     if missing and (unknown := _prepare_all(desk)) is not None:
         return unknown
     for nonce in missing:
@@ -61,8 +61,8 @@ def explain(desk: Desk, indexed: int) -> str | None:
         failpoint.reach("adopt.committed")
     with desk.conn.transaction():
         desk.assert_leads()
-        store.explain_to(desk.conn, desk.signer.address, used)
-        if store.unblock_lane(desk.conn, desk.signer.address):
+        account.explain_to(desk.conn, desk.signer.address, used)
+        if account.unblock_lane(desk.conn, desk.signer.address):
             logger.info("unblocked", signer=desk.signer.address)
     return None
 
@@ -120,40 +120,40 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             raise TransientError(
                 f"block {found.block_number} {found.block_hash} is not the indexed one (yet)"
             )
-        attempt = store.own_attempt(desk.conn, info.hash)
+        attempt = account.own_attempt(desk.conn, info.hash)
         if attempt is not None:
-            store.reclaim(desk.conn, attempt)
+            account.reclaim(desk.conn, attempt)
             settle.include(desk.conn, _inclusion(attempt, found, receipt))
             return None
         if final is None or found.block_number > final:
             return f"nonce {nonce} was used by {info.hash}, which is none of ours; its block is not final yet"
-        if store.accept_again(desk.conn, signer, nonce, info.hash, found.block_number):
+        if account.accept_again(desk.conn, signer, nonce, info.hash, found.block_number):
             return None
-        intent = store.equal_intent(desk.conn, signer, nonce, info)
+        intent = account.equal_intent(desk.conn, signer, nonce, info)
         if intent is not None:
             logger.warning("adopted", intent=str(intent), nonce=nonce, hash=info.hash)
-            attempt = store.adopt(desk.conn, signer, nonce, intent, info, found.block_number)
+            attempt = account.adopt(desk.conn, signer, nonce, intent, info, found.block_number)
             settle.include(desk.conn, _inclusion(attempt, found, receipt))
             settle.already_true(desk.conn, [intent], found.block_number, found.block_number, final)
             failpoint.reach("adopt.written")
             return None
-        intent = store.settled_by(desk.conn, info)
+        intent = account.settled_by(desk.conn, info)
         if intent is not None:
             who = f"nobody: it settled the intent {intent}"
-            store.accept(desk.conn, signer, nonce, info.hash, who, found.block_number)
+            account.accept(desk.conn, signer, nonce, info.hash, who, found.block_number)
             return None
         if info.to == signer and not info.data:
-            intent = store.intent_at(desk.conn, signer, nonce)
+            intent = account.intent_at(desk.conn, signer, nonce)
             if intent is not None:
                 logger.warning("taken_back", intent=str(intent), nonce=nonce, hash=info.hash)
                 store.give_up(desk.conn, intent, TAKEN_BACK, desk.now)
-                attempt = store.adopt(
+                attempt = account.adopt(
                     desk.conn, signer, nonce, intent, info, found.block_number, purpose="cancel"
                 )
                 settle.include(desk.conn, _inclusion(attempt, found, receipt))
                 settle.end(desk.conn, final)
                 return None
-            store.accept(desk.conn, signer, nonce, info.hash, NOTHING_SENT, found.block_number)
+            account.accept(desk.conn, signer, nonce, info.hash, NOTHING_SENT, found.block_number)
             return None
         what = f"to {info.to}, {len(info.data)} bytes of data" if info.to else "a new contract"
         why = (
@@ -161,7 +161,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
             "Who else has this key? After a restored backup, let apps ask again first. Then: "
             f"chainfirst lanes accept {signer}"
         )
-        new = store.block_lane(desk.conn, signer, why, nonce, info.hash, found.block_number)
+        new = account.block_lane(desk.conn, signer, why, nonce, info.hash, found.block_number)
     if new:
         logger.error("foreign_nonce", nonce=nonce, hash=info.hash, block=found.block_number, to=info.to)
     return why
@@ -169,7 +169,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
 
 def _find(desk: Desk, nonce: int, indexed: int) -> Found:
     """The transaction of a nonce that is used up at the indexed block."""
-    low = store.included_block(desk.conn, desk.signer.address, nonce) or 0
+    low = account.included_block(desk.conn, desk.signer.address, nonce) or 0
     try:
         block = _bisect(desk, nonce, low, indexed)
     except rpc_errors.RpcFatalError:  # no state that old: look through the bodies
@@ -211,7 +211,7 @@ def _in_body(desk: Desk, nonce: int, block: int) -> Found | None:
 
 def _is_held(desk: Desk, found: Found, final: int | None) -> bool:
     """Whether the block is the indexed one; below the final block there is one chain alone."""
-    held = store.held_block(desk.conn, found.block_number)
+    held = account.held_block(desk.conn, found.block_number)
     return held == found.block_hash or (held is None and final is not None and found.block_number < final)
 
 

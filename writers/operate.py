@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 from chainfirst.ops.errors import FatalError, TransientError
 from chainfirst.schema import queries
-from chainfirst.writers import store
-from psycopg.rows import class_row, dict_row
+from chainfirst.writers import account, rows, store
+from psycopg.rows import class_row
 
 Connection = psycopg.Connection[Any]
 _SQL = queries.load("operate.sql", "chainfirst.writers")
@@ -39,12 +39,12 @@ class State:
 
 def lanes(conn: Connection) -> list[dict[str, Any]]:
     """Every lane that has run, with its nonces, how many are in flight, and whether its signer is paused."""
-    return _rows(conn, "lanes")
+    return rows.dicts(conn, _SQL["lanes"])
 
 
 def pauses(conn: Connection) -> list[dict[str, Any]]:
     """What signs nothing for now: subject, why, paused_by, paused_at."""
-    return _rows(conn, "pauses")
+    return rows.dicts(conn, _SQL["pauses"])
 
 
 def signers(conn: Connection, lane: str) -> list[str]:
@@ -72,12 +72,12 @@ def state(conn: Connection, signer: str) -> State | None:
 
 def open_intents(conn: Connection) -> int:
     """How many intents have not ended."""
-    return int(_value(conn, "open_intents"))
+    return int(rows.value(conn.execute(_SQL["open_intents"])))
 
 
 def session_user(conn: Connection) -> str:
     """The login, whatever role is set."""
-    return str(_value(conn, "session_user"))
+    return str(rows.value(conn.execute(_SQL["session_user"])))
 
 
 def accept(conn: Connection, shown: State, who: str) -> str:
@@ -96,7 +96,7 @@ def accept(conn: Connection, shown: State, who: str) -> str:
         if shown.reason is None:
             raise FatalError(f"the lane of {signer} isn't blocked", "There is nothing to accept.")
         if shown.first_nonce is None and shown.nonce is not None:
-            store.begin_lane(conn, signer, shown.nonce)
+            account.begin_lane(conn, signer, shown.nonce)
             did = f"the lane of {signer} begins at nonce {shown.nonce}"
         elif shown.nonce is not None and shown.hash is not None and shown.block is not None:
             if final is None or shown.block > final:
@@ -118,20 +118,10 @@ def _accept_foreign(conn: Connection, signer: str, nonce: int, hash_: str, who: 
     intent, closed = row or (None, False)
     if closed:
         return f"nonce {nonce} of {signer} was accounted for meanwhile"
-    store.accept(conn, signer, nonce, hash_, who, block)
+    account.accept(conn, signer, nonce, hash_, who, block)
     return did if intent is None else f"{did}; the intent {intent}, which had it, gets another one"
 
 
 def _state(conn: Connection, statement: str, signer: str) -> State | None:
-    with conn.cursor(row_factory=class_row(State)) as rows:
-        return rows.execute(_SQL[statement], [signer]).fetchone()
-
-
-def _rows(conn: Connection, statement: str) -> list[dict[str, Any]]:
-    with conn.cursor(row_factory=dict_row) as rows:
-        return rows.execute(_SQL[statement]).fetchall()
-
-
-def _value(conn: Connection, statement: str) -> Any:
-    row = conn.execute(_SQL[statement]).fetchone()
-    return None if row is None else row[0]
+    with conn.cursor(row_factory=class_row(State)) as cursor:
+        return cursor.execute(_SQL[statement], [signer]).fetchone()

@@ -15,6 +15,7 @@ from chainfirst.indexer.structs import Header, Receipt
 from chainfirst.ops import failpoint
 from chainfirst.ops.errors import TransientError
 from chainfirst.schema import queries
+from chainfirst.writers import rows
 from psycopg import sql
 
 Connection = psycopg.Connection[Any]
@@ -63,7 +64,7 @@ class Settler:
             changed += conn.execute(_SQL["unwind_inclusions"], [change.first]).rowcount
             if changed:
                 failpoint.reach("settle.unwound")
-        if not _one(conn.execute(_SQL["anything_open"])):
+        if not rows.value(conn.execute(_SQL["anything_open"])):
             return
         failpoint.reach("settle.before")
         for each in change.inclusions:
@@ -114,7 +115,7 @@ def end(conn: Connection, final: int | None) -> int:
 
 def anything_overdue(conn: Connection, final: int | None) -> bool:
     """Whether `end` may find any: an app held them while the indexer's batch passed by."""
-    return final is not None and bool(_one(conn.execute(_SQL["overdue"], {"final": final})))
+    return final is not None and bool(rows.value(conn.execute(_SQL["overdue"], {"final": final})))
 
 
 def _settle(
@@ -168,8 +169,3 @@ def inclusion(attempt: int, receipt: Receipt) -> Inclusion:
         receipt.gas_used,
         receipt.gas_price_wei,
     )
-
-
-def _one(cursor: psycopg.Cursor[Any]) -> Any:
-    row = cursor.fetchone()
-    return None if row is None else row[0]

@@ -12,7 +12,7 @@ from typing import Any
 
 from chainfirst.indexer.rpc import errors as rpc_errors
 from chainfirst.ops import failpoint, log
-from chainfirst.writers import fees, payload, settle, store
+from chainfirst.writers import account, fees, payload, settle, store
 from chainfirst.writers.answers import Class, Reaction
 from chainfirst.writers.desk import Desk, KindLimits
 from chainfirst.writers.kinds import Call, Kind, Prepared
@@ -246,7 +246,7 @@ def _sign_and_send(
     signed: list[tuple[uuid.UUID, int, store.NewAttempt]] = []
     numbers: list[int] = []
     while not numbers:
-        first = store.next_nonce(desk.conn, desk.signer.address)
+        first = account.next_nonce(desk.conn, desk.signer.address)
         signed = []
         for nonce, (intent, gas) in enumerate(ready, first):
             failpoint.reach("sign.before")
