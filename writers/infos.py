@@ -47,19 +47,6 @@ class TransactionInfo:
 
 
 @dataclass(frozen=True)
-class ReceiptInfo:
-    """A receipt. `ok`: None before Byzantium; `gas_price_wei`: None where the node leaves it out (Edge)."""
-
-    hash: str
-    block_number: int
-    block_hash: str
-    index: int
-    ok: bool | None
-    gas_used: int
-    gas_price_wei: int | None
-
-
-@dataclass(frozen=True)
 class FeeHistory:
     """eth_feeHistory, oldest first. `base_fees_wei`: one more than blocks, the last is the next block's;
     empty where the node gives none. `tips_wei`: of the percentile asked for."""
@@ -104,16 +91,6 @@ class RawBlock(msgspec.Struct, rename="camel"):
     transactions: list[RawTransaction]
 
 
-class RawReceipt(msgspec.Struct, rename="camel"):
-    transaction_hash: str
-    transaction_index: Quantity
-    gas_used: Quantity
-    block_number: Quantity | None = None
-    block_hash: str | None = None
-    status: Quantity | None = None
-    effective_gas_price: Quantity | None = None
-
-
 def head(found: RawHead) -> Head:
     """The head, checked."""
     return Head(
@@ -130,21 +107,6 @@ def fee_history(found: RawFeeHistory) -> FeeHistory:
     """The fee history; what a node leaves out is left out."""
     base_fees = tuple(quantity.parse(fee) for fee in found.base_fee_per_gas or ())
     return FeeHistory(base_fees, tuple(quantity.parse(reward[0]) for reward in found.reward or () if reward))
-
-
-def receipt(found: RawReceipt, wanted: str) -> ReceiptInfo | None:
-    """The receipt of the hash `wanted`; None: of a transaction that isn't mined, which some nodes had."""
-    if found.block_hash is None:
-        return None
-    return ReceiptInfo(
-        hash=_same_hash(found.transaction_hash, wanted),
-        block_number=quantity.parse(found.block_number),
-        block_hash=to_hash(found.block_hash),
-        index=quantity.parse(found.transaction_index),
-        ok=None if found.status is None else quantity.parse(found.status) != 0,
-        gas_used=quantity.parse(found.gas_used),
-        gas_price_wei=_optional(found.effective_gas_price),
-    )
 
 
 def block_transactions(found: RawBlock, wanted: int) -> list[TransactionInfo]:

@@ -12,7 +12,7 @@ from chainfirst.indexer.rpc.errors import Kind
 from chainfirst.ops.errors import FatalError
 from chainfirst.writers import answers, fees, infos, reverts
 from chainfirst.writers.answers import Answer
-from chainfirst.writers.infos import FeeHistory, Head, Quantity, ReceiptInfo, TransactionInfo
+from chainfirst.writers.infos import FeeHistory, Head, Quantity, TransactionInfo
 from chainfirst.writers.reverts import Revert
 from eth_hash.auto import keccak
 
@@ -133,13 +133,6 @@ class Node:
         found = self.endpoint.call_optional(method, [transaction_hash], infos.RawTransaction)
         with _Checked(self, method):
             return None if found is None else infos.transaction(found, wanted=transaction_hash)
-
-    def receipt(self, transaction_hash: str) -> ReceiptInfo | None:
-        """eth_getTransactionReceipt; None: not mined, or this node doesn't know of it."""
-        method = "eth_getTransactionReceipt"
-        found = self.endpoint.call_optional(method, [transaction_hash], infos.RawReceipt)
-        with _Checked(self, method):
-            return None if found is None else infos.receipt(found, transaction_hash)
 
     def block_transactions(self, number: int) -> list[TransactionInfo]:
         """All transactions of a block, with their block's hash. BLOCK_UNKNOWN: the node hasn't got it."""

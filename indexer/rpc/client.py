@@ -16,9 +16,9 @@ LARGEST_RANGE_BYTES = 24 << 20  # several are in memory at once, some times as l
 
 class _Receipt(msgspec.Struct, rename="camel", frozen=True, gc=False):
     transaction_hash: str
-    block_number: str | int
-    block_hash: str
     gas_used: str | int
+    block_number: str | int | None = None
+    block_hash: str | None = None
     status: str | int | None = None
     effective_gas_price: str | int | None = None
 
@@ -118,6 +118,10 @@ class Client:
             return None
         if found.transaction_hash.lower() != transaction_hash:
             raise self._bad(f"the receipt of {found.transaction_hash[:80]}, asked for {transaction_hash}")
+        if found.block_hash is None:  # of one that isn't mined, as some nodes had
+            return None
+        if not quantity.is_hash(found.block_hash.lower()):
+            raise self._bad(f"a receipt of block {found.block_hash[:80]}")
         try:
             return Receipt(
                 quantity.parse(found.block_number),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from chainfirst.indexer.rpc import client, errors, http, quantity
 from chainfirst.indexer.rpc.client import LogFilter
@@ -166,6 +167,42 @@ def test_an_empty_filter_is_not_any(reader: client.Client) -> None:
     assert LogFilter(None, (TOPIC,)).params() == {"topics": [[TOPIC]]}
 
 
+RECEIPT = {
+    "transactionHash": TOPIC, "blockNumber": "0x7", "blockHash": "0x" + "0b" * 32, "status": "0x1",
+    "gasUsed": "0x5208", "effectiveGasPrice": "0x3",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, (7, RECEIPT["blockHash"], True, 21_000, 3)),
+        ({"effectiveGasPrice": None, "status": None}, (7, RECEIPT["blockHash"], True, 21_000, None)),
+        ({"status": "0x0", "gasUsed": 21000}, (7, RECEIPT["blockHash"], False, 21_000, 3)),
+        ({"blockHash": None, "blockNumber": None}, None),  # not mined
+    ],
+)
+def test_receipts_as_nodes_write_them(
+    node: Any, reader: client.Client, change: dict[str, Any], told: tuple[Any, ...] | None
+) -> None:
+    asked = {**RECEIPT, **change}
+    left_out = {name: value for name, value in asked.items() if value is not None}
+    for result in (asked, left_out):
+        node.results = {"eth_getTransactionReceipt": result}
+        receipt = reader.transaction_receipt(TOPIC)
+        assert (None if receipt is None else msgspec.structs.astuple(receipt)) == told
+
+
+@pytest.mark.parametrize(
+    "change", [{"transactionHash": "0x" + "0b" * 32}, {"blockNumber": None}, {"blockHash": "0x12"}]
+)
+def test_wrong_receipts(node: Any, reader: client.Client, change: dict[str, Any]) -> None:
+    node.results = {"eth_getTransactionReceipt": {**RECEIPT, **change}}
+    with pytest.raises(errors.RpcTransientError) as caught:
+        reader.transaction_receipt(TOPIC)
+    assert caught.value.kind is Kind.BAD_ANSWER
+
+
 def test_a_real_node(anvil: Any) -> None:
     reader = client.Client(http.Endpoint(anvil.url))
     emitter = "0x60006000a060006000f3"  # init code: LOG0 of nothing, deploys nothing
@@ -186,6 +223,10 @@ def test_a_real_node(anvil: Any) -> None:
     assert len(logs) == 1
     assert reader.logs_by_range(LogFilter(), number, number)[0] == logs
     assert len(reader.receipts_by_hash(block)[0].logs) == 1
+    receipt = reader.transaction_receipt(transaction)
+    assert receipt is not None
+    assert (receipt.block_number, receipt.block_hash, receipt.ok) == (number, block, True)
+    assert reader.transaction_receipt("0x" + "77" * 32) is None
     with pytest.raises(errors.RpcTransientError) as caught:
         reader.logs_by_hash(LogFilter(), "0x" + "ab" * 32)
     assert caught.value.kind is Kind.BLOCK_UNKNOWN

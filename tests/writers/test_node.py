@@ -226,7 +226,6 @@ def test_reads_on_the_real_node(chain: Chain) -> None:
     pending = node.transaction(hashes[0])
     assert pending is not None
     assert (pending.block_number, pending.block_hash, pending.index) == (None, None, None)
-    assert node.receipt(hashes[0]) is None
     chain.rpc("evm_mine")
     head = node.head()
     assert (head.number, head.base_fee_wei, head.gas_limit) == (1, GWEI, 30_000_000)
@@ -240,14 +239,9 @@ def test_reads_on_the_real_node(chain: Chain) -> None:
     assert (creation.to, creation.data) == (None, b"\0")
     in_block = {each.hash: each for each in node.block_transactions(1)}
     assert in_block == {each.hash: each for each in (transfer, legacy, creation)}
-    receipt = node.receipt(hashes[0])
-    assert receipt is not None
-    assert (receipt.block_number, receipt.block_hash, receipt.index) == (1, head.hash, transfer.index)
-    assert (receipt.ok, receipt.gas_used, receipt.gas_price_wei) == (True, 21_000, 2 * GWEI)
     assert node.balance(OTHER) == 5
     assert node.balance(OTHER, 0) == 0
     assert node.transaction("0x" + "77" * 32) is None
-    assert node.receipt("0x" + "77" * 32) is None
     with pytest.raises(errors.RpcError) as caught:
         node.block_transactions(2)
     assert caught.value.kind is Kind.BLOCK_UNKNOWN
@@ -291,10 +285,6 @@ TRANSACTION = {
     "hash": TX_HASH, "from": ME, "to": OTHER, "nonce": "0x5", "value": "0x0", "input": "0x1234",
     "gasPrice": "0x3", "blockNumber": "0x7", "blockHash": BLOCK_HASH, "transactionIndex": "0x2",
 }  # fmt: skip
-RECEIPT = {
-    "transactionHash": TX_HASH, "transactionIndex": "0x2", "blockNumber": "0x7", "blockHash": BLOCK_HASH,
-    "status": "0x1", "gasUsed": "0x5208", "effectiveGasPrice": "0x3",
-}  # fmt: skip
 
 
 def without(found: dict[str, Any], *names: str, **changes: Any) -> dict[str, Any]:
@@ -303,19 +293,6 @@ def without(found: dict[str, Any], *names: str, **changes: Any) -> dict[str, Any
 
 def test_fields_that_nodes_leave_out_or_write_otherwise(scripted: ScriptedNode, reader: Node) -> None:
     results = scripted.results
-    results["eth_getTransactionReceipt"] = without(
-        RECEIPT, "effectiveGasPrice", "status"
-    )  # Polygon Edge; old
-    found = reader.receipt(TX_HASH)
-    assert found is not None
-    assert (found.ok, found.gas_price_wei, found.gas_used) == (None, None, 21_000)
-    results["eth_getTransactionReceipt"] = {**RECEIPT, "status": "0x0", "gasUsed": 21000}
-    reverted = reader.receipt(TX_HASH)
-    assert reverted is not None
-    assert reverted.ok is False
-    results["eth_getTransactionReceipt"] = {**RECEIPT, "blockHash": None, "blockNumber": None}
-    assert reader.receipt(TX_HASH) is None
-
     results["eth_getTransactionByHash"] = {
         **TRANSACTION,
         "to": None,
@@ -365,7 +342,6 @@ def test_fields_that_nodes_leave_out_or_write_otherwise(scripted: ScriptedNode, 
 
 ASK: dict[str, Callable[[Node], Any]] = {
     "eth_getTransactionByHash": lambda node: node.transaction(TX_HASH),
-    "eth_getTransactionReceipt": lambda node: node.receipt(TX_HASH),
     "eth_getBlockByNumber": lambda node: node.block_transactions(7),
     "eth_getTransactionCount": lambda node: node.nonce(ME),
     "eth_getBalance": lambda node: node.balance(ME),
@@ -384,9 +360,6 @@ ASK: dict[str, Callable[[Node], Any]] = {
         ("eth_getTransactionByHash", {**TRANSACTION, "nonce": "-0x1"}),
         ("eth_getTransactionByHash", {**TRANSACTION, "input": "0x1"}),
         ("eth_getTransactionByHash", {**TRANSACTION, "blockHash": "0x12"}),
-        ("eth_getTransactionReceipt", {**RECEIPT, "transactionHash": BLOCK_HASH}),
-        ("eth_getTransactionReceipt", {**RECEIPT, "blockNumber": None}),
-        ("eth_getTransactionReceipt", {**RECEIPT, "blockHash": "0x12"}),
         ("eth_getBlockByNumber", {**HEAD, "number": "0x8", "transactions": []}),
         ("eth_getBlockByNumber", {**HEAD, "hash": "0x12", "transactions": []}),
         ("eth_getBlockByNumber", {**HEAD, "transactions": [TX_HASH]}),
