@@ -7,6 +7,7 @@ from chainfirst.writers.payload import Address, DocumentUri, Flag, Hash, Label, 
 KEY = "issuer_registry"
 _ABI = contract.platform(KEY)
 _REGISTERED = _ABI.event("IssuerRegistered")
+_REPLACED = _ABI.event("IssuerReplaced")
 _DOCUMENT = _ABI.event("IssuerDocumentUpdated")
 _STATUS = _ABI.event("IssuerStatusChanged")
 _INVESTOR = _ABI.event("InvestorStatusChanged")
@@ -20,6 +21,13 @@ class Register(Payload):
     credential_hash: Hash
     document_uri: DocumentUri
     name: Label | None = None
+
+
+class Replace(Payload):
+    """A company's other wallet, for a lost key. What a campaign releases later goes there."""
+
+    company: Uuid
+    wallet: Address
 
 
 class UpdateDocument(Payload):
@@ -57,6 +65,13 @@ def _register(want: Register, book: Book) -> Prepared:
     return Prepared(call, _REGISTERED.expected("company_id", want.company, match=match, equal=entry))
 
 
+def _replace(want: Replace, book: Book) -> Prepared:
+    registry = book.address(KEY)
+    call = _ABI.function("replaceIssuer").call(registry, want.company, want.wallet)
+    match = {"address": registry, "new_issuer": want.wallet}
+    return Prepared(call, _REPLACED.expected("company_id", want.company, match=match))
+
+
 def _update_document(want: UpdateDocument, book: Book) -> Prepared:
     registry = book.address(KEY)
     call = _ABI.function("updateDocument").call(registry, want.wallet, want.document_uri)
@@ -81,6 +96,9 @@ def _set_verified(want: SetVerified, book: Book) -> Prepared:
 KINDS = (
     # A company is registered once (CompanyExists). CompanyExists and WalletTaken stay true: they reject.
     Kind("issuer.register", Register, True, tables(_REGISTERED), _register, NO_ROLE),
+    # A company may come back to a wallet that it had, so that no event is its only one. WalletTaken (it may be
+    # this company's already) and UnknownCompany reject.
+    Kind("issuer.replace", Replace, False, tables(_REPLACED), _replace, NO_ROLE),
     # updateDocument asks for a registrar, or the issuer itself, by an error of its own.
     Kind(
         "issuer.update_document",

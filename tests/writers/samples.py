@@ -28,6 +28,7 @@ VALID: dict[str, dict[str, Any]] = {
         "document_uri": "ipfs://bafybeigdyrzt",
         "name": "Sheger Coffee ሸገር ቡና",
     },
+    "issuer.replace": {"company": COMPANY, "wallet": WALLET},
     "issuer.update_document": {"wallet": WALLET, "document_uri": "https://example.test/a?b=%20"},
     "issuer.set_active": {"wallet": WALLET, "active": False},
     "investor.set_verified": {"investor": WALLET, "verified": True},

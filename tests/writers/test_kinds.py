@@ -195,6 +195,30 @@ def test_issuers_and_investors(stage: Stage) -> None:
         assert len(stage.rows(stage.prepare(kind, **given).expected)) == count, (kind, given)
 
 
+def test_a_company_changes_its_wallet_and_may_change_it_back(stage: Stage) -> None:
+    company, first, second = str(uuid.uuid4()), new_wallet(), new_wallet()
+    other = stage.company(new_wallet())
+    stage.settle(
+        "registrar", "issuer.register", company=company, wallet=first, credential_hash="0x" + "1c" * 32,
+        document_uri="ipfs://profile",
+    )  # fmt: skip
+    for old, new in ((first, second), (second, first), (first, second)):
+        moved = stage.settle("registrar", "issuer.replace", company=company, wallet=new)
+        assert (moved["old_issuer"], moved["new_issuer"]) == (old, new)
+    for wallet, count in ((first, 1), (second, 2), (other, 0)):
+        expected = stage.prepare("issuer.replace", company=company, wallet=wallet).expected
+        assert len(stage.rows(expected)) == count
+    # a wallet that has a company, this one even, and a company that is not there: neither mends by itself
+    for changes, error in (
+        ({"wallet": second}, "WalletTaken"),
+        ({"wallet": other}, "WalletTaken"),
+        ({"company": str(uuid.uuid4())}, "UnknownCompany"),
+    ):
+        wanted = {"company": company, "wallet": new_wallet()} | changes
+        assert stage.reverts("registrar", stage.prepare("issuer.replace", **wanted).call) == error
+        assert error not in stage.kinds["issuer.replace"].waits_for
+
+
 def test_the_terms_of_a_campaign_are_compared_as_they_are_indexed(stage: Stage) -> None:
     campaign, _ = stage.campaign(max_investment="5000", grace_seconds=0)
     other = {
@@ -339,6 +363,7 @@ def test_what_each_kind_waits_for_is_what_the_contracts_say(stage: Stage) -> Non
     }  # fmt: skip
     # the signer lacks the role
     check("eve", "issuer.register", **register)
+    check("eve", "issuer.replace", company=str(uuid.uuid4()), wallet=new_wallet())
     check("eve", "issuer.update_document", wallet=wallet, document_uri="ipfs://y")
     check("eve", "issuer.set_active", wallet=wallet, active=False)
     check("eve", "investor.set_verified", investor=wallet, verified=True)
