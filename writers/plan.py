@@ -62,10 +62,11 @@ def decide(tx: Open, lowest: bool, sight: Sight, patience: Patience) -> Do:
     4. the node's last answer asks for something                    -> that
     5. the node lost the lowest one, so also those above it         -> SEND; if the lowest is stuck and was
        sent again since, the node takes it and drops it             -> BUMP
-    6. the lowest one lies too long, or the base fee left it behind -> BUMP
+    6. the lowest one lies too long, or the base fee left it behind -> BUMP, if a block has come since it was
+       signed: on a chain that stands still no fee is high enough
 
     From case 4 on the same bytes go once a block, or each `again_seconds`; other bytes are signed once a
-    block at most, or each `stuck_seconds` while no block comes.
+    block at most, or, where the node asks for them, each `stuck_seconds` while no block comes.
     """
     do = needs(tx, lowest, sight, patience)
     if do is Do.NOTHING or tx.last_sent_at is None or tx.last_sent_block is None:
@@ -124,7 +125,8 @@ def needs(tx: Open, lowest: bool, sight: Sight, patience: Patience) -> Do:
     if reaction is not Reaction.SENT:
         return _react(reaction, tx)
     left_behind = sight.base_fee_wei is not None and tx.max_fee_wei < sight.base_fee_wei
-    stuck = (lowest or left_behind) and _is_stuck(tx, sight, patience, left_behind)
+    passed_over = sight.head > tx.signed_block
+    stuck = passed_over and (lowest or left_behind) and _is_stuck(tx, sight, patience, left_behind)
     sent_lately = not _has_passed(tx.last_sent_block, tx.last_sent_at, sight, patience)
     if sight.missing and not (lowest and stuck and sent_lately):
         return Do.SEND

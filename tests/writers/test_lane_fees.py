@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,25 @@ def test_what_is_stuck_is_raised(start: Start, chain: str) -> None:
     world.door.be_well()
     world.finish(20)
     world.assert_whole(intent)
+
+
+def test_on_a_chain_that_stands_still_nothing_is_raised(faulty: FaultyWorld) -> None:
+    """However long: only a block that doesn't take it says that it bids too little."""
+    (intent,) = faulty.verify()
+    faulty.bear(mine=False)
+    for _ in range(5):
+        faulty.time_passed += timedelta(minutes=10)
+        faulty.bear(mine=False)
+    assert len(prices(faulty)) == 1
+    assert "no block takes it" in faulty.lane_row()["alert"]
+    faulty.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**10))
+    faulty.mine()
+    for _ in range(5):
+        faulty.time_passed += timedelta(minutes=10)
+        faulty.bear(mine=False)
+    assert len(prices(faulty)) == 2
+    faulty.finish()
+    faulty.assert_whole(intent)
 
 
 @pytest.mark.parametrize("chain", ["base fee of 0, no ether", "gas price of 0, no ether"])

@@ -90,7 +90,15 @@ CASES: list[tuple[str, dict[str, Any], bool, Sight, Do]] = [
     # 6: it lies too long
     ("it lies two blocks", {}, True, sight(2, 24), Do.NOTHING),
     ("it lies three blocks", {}, True, sight(3, 36), Do.BUMP),
-    ("it lies a minute without a block", {}, True, sight(0, 60), Do.BUMP),
+    ("it lies an hour without a block", {}, True, sight(0, 3600), Do.NOTHING),
+    ("it lies a minute, and one block came", {}, True, sight(1, 60), Do.BUMP),
+    (
+        "lost again and again, and no block",
+        {"last_sent_at": NOON + timedelta(seconds=80)},
+        True,
+        sight(0, 90, missing=True),
+        Do.SEND,
+    ),
     ("not the lowest", {}, False, sight(30, 360), Do.NOTHING),
     ("the one before it was mined just now", {}, True, sight(4, 48, **MINED), Do.NOTHING),
     ("the one before it was mined long ago", {}, True, sight(5, 60, **MINED), Do.BUMP),
