@@ -96,8 +96,8 @@ def _set_verified(want: SetVerified, book: Book) -> Prepared:
 KINDS = (
     # A company is registered once (CompanyExists). CompanyExists and WalletTaken stay true: they reject.
     Kind("issuer.register", Register, True, tables(_REGISTERED), _register, NO_ROLE),
-    # A company may come back to a wallet that it had, so that no event is its only one. WalletTaken (it may be
-    # this company's already) and UnknownCompany reject.
+    # A company may come back to a wallet that it had: none of these events is its only one. WalletTaken (by
+    # this company even) and UnknownCompany reject.
     Kind("issuer.replace", Replace, False, tables(_REPLACED), _replace, NO_ROLE),
     # updateDocument asks for a registrar, or the issuer itself, by an error of its own.
     Kind(
