@@ -27,6 +27,7 @@ from chainfirst.ops.commands import (
     parts,
     reconcile,
     rewind,
+    serving,
     sources,
 )
 
@@ -111,14 +112,15 @@ def run(
     jobs = _jobs(found, pool, leader, numbers)
     closers = [(f"heads {each.name}", each.close) for each in heads]
     closers += [("endpoints", pool.close), ("jobs", jobs.close)]
-    if found.metrics.port is not None:
-        closers.append(("metrics", _served(numbers, found.metrics.port)))
+    served = serving.build(found, numbers, lambda name: _connect(found, name))
+    closers += served.closers
 
     def started() -> None:
         for each in heads:
             each.start()
         jobs.start()
-        log.get("daemon").info("started", metrics_port=found.metrics.port)
+        served.start()
+        log.get("daemon").info("started", metrics_port=found.metrics.port, page_port=found.page.port)
 
     ended = supervisor.run(started, closers)
     if ended.abandoned:  # a thread that hangs in a library would hold up the interpreter's own end
@@ -316,17 +318,6 @@ def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", number
     periodic.every(jobs.SAMPLE_SECONDS, "sample_database", sample)
     periodic.every(jobs.PRUNE_SECONDS, "prune_changes", prune)
     return periodic
-
-
-def _served(numbers: "Metrics", port: int) -> Callable[[], None]:
-    from chainfirst.ops import metrics
-
-    try:
-        return metrics.serve(numbers, port)
-    except OSError as error:
-        raise errors.ConfigError(
-            f"metrics.port {port} of {metrics.HOST} can't be used: {error}", "Choose another one."
-        ) from None
 
 
 def _exit_at_once(error: errors.ChainfirstError | None) -> None:

@@ -1,6 +1,7 @@
 """The settings of chainfirst: what config.toml may say, and how it becomes one checked Config."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,13 @@ Positive = Annotated[int, Rule(lambda n: n >= 1, "a whole number of 1 or more")]
 Port = Annotated[int, Rule(lambda n: 1 <= n <= 65535, "a port, 1 to 65535")]
 Addresses = Annotated[tuple[values.Address, ...], Rule(bool, "one address or more")]
 Seconds = Annotated[float, Rule(lambda n: n > 0, "a number of seconds above 0")]
+UrlFolder = Annotated[
+    str,
+    Rule(
+        lambda text: re.fullmatch(r"/([A-Za-z0-9._~-]+/)+", text) is not None,
+        'a path between slashes, such as "/certificates/"',
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,15 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Page:
+    """The status page, on this port of 127.0.0.1; no port: not served. The documents of certificates are
+    below `certificates`: what the tokens' URIs begin with must lead there."""
+
+    port: Port | None = None
+    certificates: UrlFolder = "/certificates/"
+
+
+@dataclass(frozen=True)
 class Dev:
     """The local node; no port: any free one, no block time: a block per transaction."""
 
@@ -171,6 +188,7 @@ class Config:
     contracts: dict[str, Contract] = field(default_factory=dict)
     writer: Writer = Writer()
     metrics: Metrics = Metrics()
+    page: Page = Page()
     dev: Dev = Dev()
     directory: Path = field(init=False, default=Path())
 

@@ -1,23 +1,12 @@
 """The daemon's numbers for Prometheus. Labels are only what the configuration and the code bound."""
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    start_http_server,
-)
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Info
 
 BATCH_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 DEPTH_BUCKETS = (1, 2, 3, 5, 8, 13, 21, 34, 64)
-HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -150,17 +139,3 @@ class Metrics:
                 heads.append(each.head)
         if max(heads):
             self.head_block.set(max(heads))
-
-
-def serve(metrics: Metrics, port: int) -> Callable[[], None]:
-    """Serve the metrics on this port of 127.0.0.1 from a thread; the answer ends it. OSError: taken."""
-    server: WSGIServer
-    thread: threading.Thread
-    server, thread = start_http_server(port, HOST, registry=metrics.registry)
-
-    def close() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return close

@@ -1,0 +1,185 @@
+"""Certificates' documents over HTTP: byte for byte what the chain has the hash of."""
+
+import contextlib
+import hashlib
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from chainfirst.ops import errors, metrics
+from chainfirst.ops.page import app, documents
+from chainfirst.ops.page.reader import Connection
+from chainfirst.tests.page.asking import ask, connecting, serving
+from chainfirst.tests.writers.world import World
+from chainfirst.writers import metadata, rules
+from prometheus_client import CollectorRegistry
+
+PREFIX = "/certificates/"
+URI = f"{PREFIX}{uuid.UUID(int=7 << 64)}"
+
+
+@contextlib.contextmanager
+def library(url: str, find: documents.Find = metadata.find) -> Iterator[int]:
+    with contextlib.closing(documents.Documents(connecting(url), find)) as found:
+        numbers = metrics.Metrics(CollectorRegistry())
+        with serving(app.build(numbers, found, PREFIX)) as port:
+            yield port
+
+
+def test_a_tokens_uri_leads_to_what_the_chain_has_the_hash_of(world: World) -> None:
+    platform = world.platform
+    world.rpc("evm_setAutomine", True)
+    platform.send("owner", platform.certificate.functions.setBaseURI(f"https://example.test{PREFIX}"))
+    campaign = platform.campaign()
+    invested = platform.invest(campaign, "bob", 750_000)
+    recorded = platform.new_id()
+    platform.send("operator", platform.record(campaign, "alice", 250_000, id=recorded))
+    platform.send("eve", campaign.functions.finalize())
+    world.mine(world.depth)
+    world.index()
+    unit = metadata.voting_unit(world.node, platform.certificate.address.lower())
+    assert rules.Rules(lambda: unit).run(world.connection, world.epoch)["mint"] == 2
+    asked = "SELECT payload ->> 'metadata_hash' FROM intent.intents WHERE payload ->> 'investment' = %s"
+    for each, owner in ((recorded, "alice"), (invested, "bob")):
+        digest = bytes.fromhex(world.one(asked, f"0x{each.hex()}")[2:])
+        mint = platform.certificate.functions.mint(platform.at[owner], each, campaign.address, digest)
+        platform.send("minter", mint)
+    world.index()
+    with library(world.database) as port:
+        for token in (1, 2):
+            uri = platform.certificate.functions.tokenURI(token).call()
+            path = uri.removeprefix("https://example.test")
+            found = ask(port, path)
+            assert found.status == 200
+            on_chain = platform.certificate.functions.certificate(token).call()[1]
+            assert hashlib.sha256(found.body).digest() == on_chain
+            assert found.headers["ETag"] == f'"{on_chain.hex()}"'
+            assert found.headers["Content-Type"] == "application/json"
+            assert "public" in found.headers["Cache-Control"]
+            assert set(json.loads(found.body)) == {"name", "description", "image", "attributes"}
+
+            head = ask(port, path, "HEAD")
+            assert (head.status, head.body) == (200, b"")
+            assert head.headers["Content-Length"] == str(len(found.body))
+            assert head.headers["ETag"] == found.headers["ETag"]
+
+            same = ask(port, path, If_None_Match=f'"other", W/{found.headers["ETag"]}')
+            assert (same.status, same.body) == (304, b"")
+            assert same.headers["ETag"] == found.headers["ETag"]
+            assert ask(port, path, If_None_Match='"other"').status == 200
+    world.rpc("evm_setAutomine", False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [str(uuid.uuid4()), "x", "%00", "%ff", "..%2f..%2fetc", "'%20OR%20true", "0x" + "ab" * 32, "a" * 9000],
+)
+def test_a_path_of_no_certificate(pg_url: str, name: str) -> None:
+    with library(pg_url) as port:
+        found = ask(port, PREFIX + name)
+        assert (found.status, list(found.json)) == (404, ["error"])
+        assert found.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_nothing_can_be_changed(pg_url: str, method: str) -> None:
+    with library(pg_url) as port:
+        for path in (URI, "/metrics", "/healthz"):
+            refused = ask(port, path, method)
+            assert (refused.status, list(refused.json)) == (405, ["error"])
+
+
+def test_its_session_can_not_write(pg_url: str) -> None:
+    def find(connection: Connection, name: str) -> tuple[str, bytes] | None:
+        connection.execute("DELETE FROM intent.intents")
+        return None
+
+    with library(pg_url, find) as port:
+        assert ask(port, URI).status == 503
+
+
+def test_a_database_that_is_away() -> None:
+    def connect() -> Connection:
+        raise errors.TransientError("the database went away")
+
+    found = documents.Documents(connect, metadata.find)
+    with (
+        contextlib.closing(found),
+        serving(app.build(metrics.Metrics(CollectorRegistry()), found, PREFIX)) as port,
+    ):
+        answer = ask(port, URI)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert ask(port, "/healthz").json == {"alive": True}
+
+
+def test_a_session_that_was_cut_off_is_replaced(pg_url: str) -> None:
+    pids: list[int] = []
+
+    def find(connection: Connection, name: str) -> tuple[str, bytes] | None:
+        pids.append(connection.info.backend_pid)
+        if len(pids) == 1:
+            with psycopg.connect(pg_url) as superuser:
+                superuser.execute("SELECT pg_terminate_backend(%s)", pids)
+            connection.execute("SELECT 1")
+        return "application/json", b"{}"
+
+    with library(pg_url, find) as port:
+        assert [ask(port, URI).status for _ in range(3)] == [503, 200, 200]
+    assert pids[0] != pids[1] == pids[2]
+
+
+def test_a_statement_that_hangs_ends_with_the_server(pg_url: str) -> None:
+    hangs = threading.Event()
+
+    def find(connection: Connection, name: str) -> tuple[str, bytes] | None:
+        connection.execute("SET statement_timeout = 0")
+        hangs.set()
+        connection.execute("SELECT pg_sleep(1000)")
+        return None
+
+    with library(pg_url, find) as port:
+        thread = threading.Thread(target=ask, args=[port, URI])
+        thread.start()
+        assert hangs.wait(20)
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_too_many_at_once_are_told_to_come_back(pg_url: str) -> None:
+    goes_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def find(connection: Connection, name: str) -> tuple[str, bytes] | None:
+        begun.release()
+        assert goes_on.wait(20)
+        return "application/json", b"{}"
+
+    statuses: list[int] = []
+    refused = threading.Event()
+
+    def one(port: int) -> None:
+        statuses.append(ask(port, URI).status)
+        refused.set()
+
+    with library(pg_url, find) as port:
+        threads = [threading.Thread(target=one, args=[port]) for _ in range(documents.MOST_WAITING + 3)]
+        for thread in threads:
+            thread.start()
+        assert refused.wait(20)
+        assert statuses[0] == 503
+        assert ask(port, "/healthz").status == 200
+        goes_on.set()
+        for thread in threads:
+            thread.join(20)
+    assert sorted(statuses) == [200] * documents.MOST_WAITING + [503] * 3
+
+
+@pytest.mark.parametrize(
+    ("header", "is_it"),
+    [("", False), ('"a"', True), ('W/"a"', True), ('"b", "a"', True), ("*", True), ('"b"', False),
+     ("a", False), ('"b",*', False)],
+)  # fmt: skip
+def test_if_none_match(header: str, is_it: bool) -> None:
+    assert documents.matches(header, '"a"') is is_it
