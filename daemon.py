@@ -22,6 +22,7 @@ from chainfirst.ops.commands import (
     demo,
     deploy,
     dev,
+    export,
     intents,
     lanes,
     parts,
@@ -50,6 +51,7 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(intents.app, name="intents")
 app.add_typer(lanes.app, name="lanes")
 app.add_typer(deploy.app)
+app.add_typer(export.app)
 app.add_typer(demo.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
