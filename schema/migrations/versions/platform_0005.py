@@ -10,4 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    migrate.run_file(op.get_bind(), "platform_0005.sql")
+    for name in ("", "_records", "_money"):
+        migrate.run_file(op.get_bind(), f"platform_0005{name}.sql")
