@@ -1,0 +1,277 @@
+"""Which intents follow from which steps: on a database alone, where a test says how each intent ends."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from chainfirst.ops.dev.postgres import Cluster
+from chainfirst.schema import migrate
+from chainfirst.tests.platform.workflow_rows import HASH, Rows, new_wallet
+from psycopg import errors
+
+
+@pytest.fixture(scope="session")
+def pg_template(pg_cluster: Cluster) -> str:
+    pg_cluster.ensure_database("template_workflow")
+    migrate.migrate(migrate.engine(pg_cluster.url("template_workflow")), platform_enabled=True)
+    return "template_workflow"
+
+
+@pytest.fixture
+def rows(pg_url: str) -> Iterator[Rows]:
+    with psycopg.connect(pg_url, autocommit=True) as app:
+        yield Rows(app)
+
+
+def end(rows: Rows, key: str, outcome: str, error: str | None = None) -> None:
+    """As the daemon ends the latest generation."""
+    rows.app.execute(
+        "UPDATE intent.intents SET outcome = %s, error = %s, ended_at = now(), ended_block = 1"
+        " WHERE key = %s AND outcome IS NULL",
+        [outcome, error, key],
+    )
+
+
+def sign(rows: Rows, intent: dict[str, Any], nonce: int) -> None:
+    """As a lane takes a nonce for it."""
+    rows.app.execute(
+        "INSERT INTO intent.transactions (signer, nonce, intent) VALUES (%s, %s, %s)",
+        [f"0x{'1' * 40}", nonce, intent["id"]],
+    )
+
+
+def test_an_investor_is_verified_with_wallet_and_papers_alone(rows: Rows) -> None:
+    wallet = new_wallet()
+    user = rows.user()
+    rows.know(user)
+    assert rows.requests(user) == []
+    rows.set("users", user, wallet=wallet)
+    made = rows.intent(user, "verify")
+    assert (made["kind"], made["payload"]) == (
+        "investor.set_verified",
+        {"investor": wallet, "verified": True},
+    )
+    assert made["key"] == f"user:{user}:verify:4"
+    assert made["submitted_by"] == rows.app.info.user
+    # what changes nothing of it asks for nothing
+    rows.set("users", user, phone="+251 911 000000", kyc_level=3)
+    assert len(rows.requests(user)) == 1
+    # nor is anybody but an investor
+    other = rows.user("issuer", wallet=new_wallet())
+    rows.know(other)
+    assert rows.requests(other) == []
+
+
+def test_back_and_forth_ends_where_it_ends(rows: Rows) -> None:
+    user = rows.investor()
+    rows.set("users", user, kyc_status="expired")
+    rows.know(user)
+    found = rows.intents(user, "verify")
+    assert [each["payload"]["verified"] for each in found] == [True, False, True]
+    assert [each["status"] for each in found] == ["cancelled", "cancelled", "pending"]
+    assert found[0]["error"] == f"superseded by {found[1]['key']}"
+    assert [outcome for _, outcome in rows.requests(user)] == ["cancelled", "cancelled", None]
+    # a signed one can't be ended, but is not signed anew either: its nonce comes before the newer one's
+    sign(rows, found[2], 0)
+    rows.set("users", user, active=False)
+    *_, signed, last = rows.intents(user, "verify")
+    assert (signed["status"], signed["cancel_requested_at"] is None) == ("signed", False)
+    assert (last["status"], last["payload"]["verified"]) == ("pending", False)
+
+
+def test_a_company_is_registered_once_then_suspended_and_reinstated(rows: Rows) -> None:
+    company = rows.company(verified=False)
+    assert rows.requests(company) == []
+    rows.set("companies", company, verified=True)
+    made = rows.intent(company, "register")
+    wallet = rows.app.execute("SELECT wallet FROM platform.companies WHERE id = %s", [company]).fetchone()
+    assert wallet is not None
+    assert (made["kind"], made["payload"]) == (
+        "issuer.register",
+        {
+            "company": str(company), "wallet": wallet[0], "credential_hash": HASH,
+            "document_uri": "https://example.test/profile", "name": "Sheger Coffee ሸገር ቡና",
+        },
+    )  # fmt: skip
+    sign(rows, made, 0)
+    rows.set("companies", company, verified=False)
+    rows.set("companies", company, verified=True, document_uri="https://example.test/2")
+    suspended, reinstated = rows.intents(company, "active")
+    assert suspended["status"] == "cancelled"
+    assert reinstated["payload"] == {"wallet": wallet[0], "active": True}
+    assert reinstated["depends_on"] == rows.intent(company, "document")["depends_on"] == made["key"]
+    assert rows.intent(company, "document")["payload"]["document_uri"] == "https://example.test/2"
+    # it never came to be: so what would change it ends too
+    end(rows, made["key"], "failed", "reverted")
+    assert rows.requests(company) == [
+        ("register", "failed"), ("active", "cancelled"), ("active", "cancelled"), ("document", "cancelled"),
+    ]  # fmt: skip
+    assert rows.intent(company, "document")["error"] == f"needless: {made['key']} is failed"
+
+
+def test_a_verification_withdrawn_in_time_registers_nothing(rows: Rows) -> None:
+    company = rows.company()
+    rows.set("companies", company, verified=False)
+    assert rows.requests(company) == [("register", "cancelled")]
+    rows.set("companies", company, verified=True, document_uri="https://example.test/2")
+    first, second = rows.intents(company, "register")
+    assert (first["key"], first["generation"] + 1) == (second["key"], second["generation"])
+    assert second["payload"]["document_uri"] == "https://example.test/2"
+    assert rows.requests(company) == [("register", None)]
+
+
+def test_a_document_needs_an_address_of_its_own(rows: Rows) -> None:
+    company = rows.company()
+    with pytest.raises(errors.CheckViolation, match="and document_uri is") as caught:
+        rows.set("companies", company, document_hash="0x" + "ab" * 32)
+    assert caught.value.diag.column_name == "document_hash"
+    rows.set("companies", company, document_hash="0x" + "ab" * 32, document_uri="https://example.test/2")
+    assert rows.intent(company, "document")["payload"]["document_uri"] == "https://example.test/2"
+
+
+def test_what_was_refused_is_asked_again_as_it_is_now(rows: Rows) -> None:
+    company = rows.company()
+    campaign = rows.campaign(company)
+    made = rows.intent(company, "register")
+    with pytest.raises(errors.InvalidParameterValue, match=f"{made['key']} goes on"):
+        rows.again("company", company)
+    end(rows, made["key"], "rejected", "WalletTaken")
+    found = rows.app.execute("SELECT outcome, error FROM platform.requests WHERE key = %s", [made["key"]])
+    assert found.fetchall() == [("rejected", "WalletTaken")]
+    # it mends its wallet, which nobody knows yet
+    wallet = new_wallet()
+    rows.set("companies", company, wallet=wallet)
+    assert rows.again("company", company) == [made["key"]]
+    again = rows.intent(company, "register")
+    assert (again["generation"], again["payload"]["wallet"], again["status"]) == (2, wallet, "pending")
+    assert rows.requests(company) == [("register", None)]
+    # what depends on it waits for the new one
+    assert rows.intent(campaign, "create")["waits_for"] == f"the intent {made['key']}"
+    end(rows, made["key"], "confirmed")
+    with pytest.raises(errors.InvalidParameterValue, match="nothing of it ended badly"):
+        rows.again("company", company)
+    with pytest.raises(errors.InvalidParameterValue, match="nothing of it ended badly"):
+        rows.again("company", uuid.uuid4())
+
+
+def test_what_is_not_wanted_any_more_is_not_asked_again(rows: Rows) -> None:
+    company = rows.company()
+    key = rows.intent(company, "register")["key"]
+    rows.set("companies", company, verified=False)
+    with pytest.raises(errors.InvalidParameterValue, match=f"{key} is cancelled, and the company is not"):
+        rows.again("company", company)
+
+
+def test_a_campaign_follows_its_company(rows: Rows) -> None:
+    company = rows.company()
+    campaign = rows.campaign(company, max_investment="2500.50", goal="10000.05", grace_days=3)
+    made = rows.intent(campaign, "create")
+    assert made["depends_on"] == rows.intent(company, "register")["key"]
+    issuer = rows.intent(company, "register")["payload"]["wallet"]
+    assert (made["kind"], made["payload"]) == (
+        "campaign.create",
+        {
+            "campaign": str(campaign), "issuer": issuer, "funding_goal": "1000005",
+            "min_investment": "10000", "max_investment": "250050", "duration_seconds": 30 * 86_400,
+            "grace_seconds": 3 * 86_400, "success_threshold_bps": 7500,
+            "document_uri": "https://example.test/offer", "title": "Coffee shares",
+        },
+    )  # fmt: skip
+
+
+def test_called_off_before_it_is_signed_nothing_is_created(rows: Rows) -> None:
+    campaign = rows.campaign(rows.company())
+    rows.call_off(campaign)
+    assert rows.requests(campaign) == [("create", "cancelled")]
+    with pytest.raises(errors.InvalidParameterValue, match="the campaign is cancelled"):
+        rows.again("campaign", campaign)
+
+
+def test_called_off_after_it_is_signed_it_is_cancelled_there(rows: Rows) -> None:
+    campaign = rows.campaign(rows.company())
+    made = rows.intent(campaign, "create")
+    sign(rows, made, 0)
+    rows.call_off(campaign, "ተሰርዟል")
+    assert rows.intent(campaign, "create")["cancel_requested_at"] is None
+    cancel = rows.intent(campaign, "cancel")
+    assert (cancel["kind"], cancel["depends_on"]) == ("campaign.cancel", made["key"])
+    assert cancel["payload"] == {"campaign": str(campaign), "reason": "ተሰርዟል"}
+    end(rows, made["key"], "failed", "reverted")
+    assert rows.requests(campaign) == [("create", "failed"), ("cancel", "cancelled")]
+
+
+def test_a_company_whose_registration_waits_has_another_wallet_at_once(rows: Rows) -> None:
+    company = rows.company()
+    campaign = rows.campaign(company)
+    rows.set("companies", company, document_uri="https://example.test/2")
+    wallet = new_wallet()
+    assert [key.split(":")[2] for key in rows.change_wallet("company", company, wallet)] == [
+        "register", "create", "document",
+    ]  # fmt: skip
+    assert rows.requests(company) == [("register", None), ("document", None)]
+    assert rows.intent(company, "register")["payload"]["wallet"] == wallet
+    assert rows.intent(company, "document")["payload"]["wallet"] == wallet
+    assert rows.intent(campaign, "create")["payload"]["issuer"] == wallet
+    sign(rows, rows.intent(company, "register"), 0)
+    with pytest.raises(errors.ObjectInUse, match=r"register:2 is under way \(signed\)"):
+        rows.change_wallet("company", company, new_wallet())
+
+
+def test_an_investor_who_was_never_on_chain_has_another_wallet_at_once(rows: Rows) -> None:
+    first, second = new_wallet(), new_wallet()
+    user = rows.investor(first)
+    keys = rows.change_wallet("user", user, second)
+    assert keys == [f"user:{user}:retire:{first}:4", f"user:{user}:verify:4"]
+    (retired,) = rows.intents(user, f"retire:{first}")
+    assert retired["payload"] == {"investor": first, "verified": False}
+    assert rows.intent(user, "verify")["payload"] == {"investor": second, "verified": True}
+    assert [outcome for _, outcome in rows.requests(user)] == ["cancelled", None, None]
+    # and back: what was to be retired is not
+    rows.change_wallet("user", user, first)
+    assert rows.intents(user, f"retire:{first}")[0]["status"] == "cancelled"
+    assert rows.intent(user, "verify")["payload"] == {"investor": first, "verified": True}
+    assert rows.intent(user, f"retire:{second}")["status"] == "pending"
+
+
+def test_who_changes_wallets(rows: Rows) -> None:
+    user = rows.investor()
+    for role in ("investor", "issuer", "regulator", "custodian"):
+        acting = rows.user(role)
+        rows.app.execute("SELECT set_config('chainfirst.user', %s, false)", [str(acting)])
+        with pytest.raises(errors.InsufficientPrivilege, match=f"role is {role}"):
+            rows.change_wallet("user", user, new_wallet())
+        with pytest.raises(errors.InsufficientPrivilege, match=f"role is {role}"):
+            rows.again("user", user)
+        rows.app.execute("SELECT set_config('chainfirst.user', '', false)")
+    officer = rows.user("compliance_officer")
+    rows.app.execute("SELECT set_config('chainfirst.user', %s, false)", [str(officer)])
+    assert len(rows.change_wallet("user", user, new_wallet())) == 2
+    with pytest.raises(errors.NoDataFound):
+        rows.change_wallet("user", uuid.uuid4(), new_wallet())
+    with pytest.raises(errors.NoDataFound):
+        rows.change_wallet("company", uuid.uuid4(), new_wallet())
+    with pytest.raises(errors.InvalidParameterValue, match="allowed: user or company"):
+        rows.change_wallet("campaign", user, new_wallet())
+
+
+def test_what_is_rolled_back_was_not_asked(rows: Rows) -> None:
+    company = rows.company()
+    with pytest.raises(ZeroDivisionError), rows.app.transaction():
+        rows.set("companies", company, verified=False)
+        rows.campaign(rows.company())
+        raise ZeroDivisionError
+    assert rows.requests(company) == [("register", None)]
+    assert rows.app.execute("SELECT count(*) FROM intent.intents").fetchall() == [(1,)]
+
+
+def test_what_moves_in_asks_for_nothing(rows: Rows) -> None:
+    with rows.app.transaction():
+        rows.app.execute("SET LOCAL ROLE chainfirst_owner")
+        rows.app.execute("SET LOCAL chainfirst.import = 'on'")
+        rows.investor()
+        company = rows.company(verified=False)
+        rows.app.execute("UPDATE platform.companies SET verified = true, verified_at = now()")
+        rows.campaign(company)
+    assert rows.app.execute("SELECT count(*) FROM intent.intents").fetchall() == [(0,)]
