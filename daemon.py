@@ -1,6 +1,7 @@
 """Command line and wiring: reads the config, builds the parts, runs them."""
 
 import dataclasses
+import faulthandler
 import gc
 import importlib.metadata
 import os
@@ -31,6 +32,7 @@ from chainfirst.ops.commands import (
     serving,
     sources,
 )
+from chainfirst.ops.systemd import notify, watch
 
 if TYPE_CHECKING:
     from chainfirst.indexer.rpc.pool import Pool
@@ -81,18 +83,29 @@ def run(
     ] = False,
 ) -> None:
     """Index until SIGTERM or Ctrl-C; while another daemon leads this database, stand by."""
+    log.configure()
+    faulthandler.enable()  # the watchdog's SIGABRT: where each thread hangs goes to the log
+    notifier = notify.Notifier.of(os.environ)
+    try:
+        _run(context_, reset_dev, notifier)
+    except errors.ChainfirstError as error:
+        notifier.send(notify.status(str(error)))
+        raise
+
+
+def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) -> None:
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.rpc.ws import Heads
     from chainfirst.ops import metrics, running
 
-    log.configure()
     _tune()
     found = context.load_config(context_)
     contracts = parts.contracts(found)
     writers = _lanes(found, contracts)
     reach.check_database(found)
     urls = _checked_urls(found)
-    context.migrate(found)
+    with notifier.extending("migrating the database"):
+        context.migrate(found)
     if reset_dev:
         with parts.database(found, "chainfirst run --reset-dev") as connection:
             log.get("daemon").info("reset_dev", did=rewind.reset_dev(connection, found))
@@ -100,24 +113,29 @@ def run(
     numbers.build.info({"version": importlib.metadata.version("chainfirst")})
     pool = Pool.from_urls(urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic)
     woken: list[Callable[[], None]] = []  # by each batch
-    leader = _leader(found, contracts, pool, numbers, woken)
+    told = watch.Watch(notifier.watchdog_seconds)
+    leader = _leader(found, contracts, pool, numbers, woken, told)
     supervisor = running.Supervisor(numbers)
-    loop = supervisor.add(leader)
+    loop = supervisor.add(watch.Watched(leader, told))
     if writers is not None:
         woken += _write(found, writers, pool, leader, supervisor, numbers)
 
     def new_head(header: "Header") -> None:
         numbers.head_block.set(int(header.number, 16))
+        told.head(int(header.number, 16))
         loop.wake()
 
     heads = [Heads(url, new_head, _head_of(pool)) for url in urls["ws"]]
-    jobs = _jobs(found, pool, leader, numbers)
-    closers = [(f"heads {each.name}", each.close) for each in heads]
+    jobs = _jobs(found, pool, leader, numbers, told)
+    teller = watch.Teller(notifier, told)
+    closers: list[tuple[str, Callable[[], None]]] = [("systemd", teller.close)]
+    closers += [(f"heads {each.name}", each.close) for each in heads]
     closers += [("endpoints", pool.close), ("jobs", jobs.close)]
     served = serving.build(found, numbers, lambda name: _connect(found, name))
     closers += served.closers
 
     def started() -> None:
+        teller.start()
         for each in heads:
             each.start()
         jobs.start()
@@ -126,7 +144,7 @@ def run(
 
     ended = supervisor.run(started, closers)
     if ended.abandoned:  # a thread that hangs in a library would hold up the interpreter's own end
-        _exit_at_once(ended.error)
+        _exit_at_once(ended.error, notifier)
     if ended.error is not None:
         raise ended.error
 
@@ -202,16 +220,17 @@ def _leader(
     pool: "Pool",
     numbers: "Metrics",
     woken: list[Callable[[], None]],
+    told: watch.Watch,
 ) -> "session.Leader":
     """The indexer as a part: its session, the leadership, and steps on one endpoint after the other.
-    `woken` are called at the head, after steps that did something."""
+    `woken` are called at the head, after steps that did something; `told` hears how far it is."""
     from chainfirst.indexer import engine, window, wiring
     from chainfirst.ops import progress, session
     from chainfirst.schema import store
     from chainfirst.writers import settle
 
     logger = log.get("indexer")
-    observer = progress.Progress(numbers, logger)
+    observer = progress.Progress(numbers, logger, on_block=told.committed)
     # before anything runs: what can't be indexed must not be found out at a takeover
     policy = wiring.policy(found.chain.finality)
     setup, layouts = wiring.build(contracts, policy, platform=found.platform.enabled)
@@ -226,6 +245,7 @@ def _leader(
             store.create_event_tables(connection, layouts)
             cursor = store.open_cursor(connection, found.chain.chain_id, genesis.hash)
             wiring.register(connection, cursor, contracts, layouts)
+        told.resumed(cursor.indexed_number)
         ranges = window.Window(*FIRST_RANGES)
         indexer = engine.Indexer(
             connection, client, setup, epoch, ranges, settler=settle.Settler(), observer=observer
@@ -257,16 +277,22 @@ def _leader(
         if epoch is not None:
             logger.info("leading", epoch=epoch)
 
+    def stand_by() -> None:
+        told.standing_by()
+        logger.info("standing_by", why="another daemon leads this database")
+
     return session.Leader(
         lambda: _connect(found, session.APPLICATION),
         build,
         on_session=lambda reachable: numbers.database_reachable.set(reachable),
         on_lead=lead,
-        on_stand_by=lambda: logger.info("standing_by", why="another daemon leads this database"),
+        on_stand_by=stand_by,
     )
 
 
-def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", numbers: "Metrics") -> "jobs.Jobs":
+def _jobs(
+    found: settings.Config, pool: "Pool", leader: "session.Leader", numbers: "Metrics", told: watch.Watch
+) -> "jobs.Jobs":
     """What is periodic: endpoints' health, numbers from the database, pruning."""
     from chainfirst.ops import jobs, metrics, session
 
@@ -284,6 +310,7 @@ def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", number
             )
             for each in pool.states()
         )
+        told.head(max((each.head for each in pool.states() if each.head is not None), default=0))
 
     def sample() -> None:
         with session.connect(reach.database_url(found), f"{session.APPLICATION}: metrics") as connection:
@@ -322,8 +349,9 @@ def _jobs(found: settings.Config, pool: "Pool", leader: "session.Leader", number
     return periodic
 
 
-def _exit_at_once(error: errors.ChainfirstError | None) -> None:
+def _exit_at_once(error: errors.ChainfirstError | None, notifier: notify.Notifier) -> None:
     if error is not None:
+        notifier.send(notify.status(str(error)))
         typer.echo(f"chainfirst: {error}", err=True)
     sys.stderr.flush()
     os._exit(0 if error is None else error.exit_code)

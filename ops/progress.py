@@ -14,9 +14,14 @@ class Progress:
     head is reached, one for each reorganisation."""
 
     def __init__(
-        self, numbers: metrics.Metrics, logger: Any, clock: Callable[[], float] = time.monotonic
+        self,
+        numbers: metrics.Metrics,
+        logger: Any,
+        clock: Callable[[], float] = time.monotonic,
+        on_block: Callable[[int, int], None] = lambda _indexed, _head: None,
     ) -> None:
-        self._numbers, self._logger, self._clock = numbers, logger, clock
+        """`on_block` hears, after each batch, where the cursor is and where the head."""
+        self._numbers, self._logger, self._clock, self._on_block = numbers, logger, clock, on_block
         self._said_at = clock()
         self._events = 0
         self._caught_up = False
@@ -37,6 +42,7 @@ class Progress:
         self._numbers.committed(
             mode, rows, undecoded, not_ours, seconds, indexed=indexed, final=final, head=head
         )
+        self._on_block(indexed, head)
         self._events += sum(rows.values()) + undecoded
         if undecoded:
             self._logger.warning("undecoded_logs", block=indexed, count=undecoded)

@@ -30,18 +30,8 @@ SELECT set_config('lock_timeout', %s, false), set_config('tcp_keepalives_idle', 
 
 def connect(url: str, application: str = APPLICATION) -> Connection:
     """A session in autocommit. DatabaseUnreachable: none can be had."""
-    idle, interval, count = KEEPALIVE_SECONDS
     try:
-        connection = psycopg.connect(
-            url,
-            autocommit=True,
-            application_name=application,
-            connect_timeout=reach.TIMEOUT_SECONDS,
-            keepalives_idle=idle,
-            keepalives_interval=interval,
-            keepalives_count=count,
-            tcp_user_timeout=SILENCE_SECONDS * 1000,
-        )
+        connection = psycopg.connect(attentive(url), autocommit=True, application_name=application)
         values = [f"{LOCK_TIMEOUT_SECONDS}s", *map(str, KEEPALIVE_SECONDS), f"{SILENCE_SECONDS}s"]
         connection.execute(_SETTINGS, values)
         with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not on every platform
@@ -49,6 +39,19 @@ def connect(url: str, application: str = APPLICATION) -> Connection:
     except psycopg.Error as error:
         raise _lost(error) from error
     return connection
+
+
+def attentive(url: str) -> str:
+    """The connection string with what notices a dead peer, in place of libpq's two hours."""
+    idle, interval, count = KEEPALIVE_SECONDS
+    return psycopg.conninfo.make_conninfo(
+        url,
+        connect_timeout=reach.TIMEOUT_SECONDS,
+        keepalives_idle=idle,
+        keepalives_interval=interval,
+        keepalives_count=count,
+        tcp_user_timeout=SILENCE_SECONDS * 1000,
+    )
 
 
 class Leader:

@@ -30,6 +30,8 @@ def load_config(context: typer.Context) -> config.Config:
 
 def migrate(found: config.Config) -> None:
     """Bring the database to this version's schema, under a lock."""
+    from chainfirst.ops import session
     from chainfirst.schema import migrate as migrations
 
-    migrations.migrate(migrations.engine(reach.database_url(found)), platform_enabled=found.platform.enabled)
+    url = session.attentive(reach.database_url(found))
+    migrations.migrate(migrations.engine(url), platform_enabled=found.platform.enabled)

@@ -1,0 +1,1 @@
+"""systemd's side of the daemon: the notification protocol, what is said by it, and the unit's file."""
