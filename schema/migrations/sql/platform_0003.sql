@@ -2,6 +2,19 @@
 CREATE SCHEMA platform;
 COMMENT ON SCHEMA platform IS 'The platform''s records off the chain; its triggers turn steps of the workflow into intents';
 
+-- What goes on chain, or into certificates, is what the kinds' payloads take (writers/payload.py). The characters
+-- are spelled out: what a class holds depends on the database's collation.
+CREATE FUNCTION platform.is_line(line text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN line !~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
+    AND line !~ '^[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]|[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]$';
+COMMENT ON FUNCTION platform.is_line(text) IS 'One line of text, without control characters or white space at its ends';
+
+CREATE FUNCTION platform.is_uri(uri text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN uri ~ '^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$';
+COMMENT ON FUNCTION platform.is_uri(text) IS 'A URI (RFC 3986): a scheme, ASCII, no white space';
+
 CREATE TABLE platform.users (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
     email text NOT NULL CONSTRAINT users_email_shape CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND length(email) <= 254),
@@ -42,14 +55,17 @@ COMMENT ON COLUMN platform.users.revision IS 'Grows by one with each change';
 CREATE TABLE platform.companies (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
     owner uuid NOT NULL REFERENCES platform.users,
-    name text NOT NULL CONSTRAINT companies_name_length CHECK (length(name) BETWEEN 1 AND 200),
+    name text NOT NULL CONSTRAINT companies_name_length CHECK (length(name) BETWEEN 1 AND 200)
+        CONSTRAINT companies_name_line CHECK (platform.is_line(name)),
     tin text NOT NULL UNIQUE CONSTRAINT companies_tin_shape CHECK (tin ~ '^[0-9A-Za-z/-]{4,32}$'),
     sector text NOT NULL CONSTRAINT companies_sector_length CHECK (length(sector) BETWEEN 1 AND 100),
     description text NOT NULL DEFAULT '' CONSTRAINT companies_description_length CHECK (length(description) <= 20000),
     wallet text UNIQUE CONSTRAINT companies_wallet_shape CHECK (wallet ~ '^0x[0-9a-f]{40}$'),
-    document_uri text CONSTRAINT companies_document_uri_length CHECK (length(document_uri) BETWEEN 1 AND 512),
+    document_uri text CONSTRAINT companies_document_uri_length CHECK (length(document_uri) BETWEEN 1 AND 512)
+        CONSTRAINT companies_document_uri_shape CHECK (platform.is_uri(document_uri)),
     document_hash text CONSTRAINT companies_document_hash_shape CHECK (document_hash ~ '^0x[0-9a-f]{64}$'),
-    credential_hash text CONSTRAINT companies_credential_hash_shape CHECK (credential_hash ~ '^0x[0-9a-f]{64}$'),
+    credential_hash text CONSTRAINT companies_credential_hash_shape
+        CHECK (credential_hash ~ '^0x[0-9a-f]{64}$' AND credential_hash !~ '^0x0{64}$'),
     time_zone text NOT NULL DEFAULT 'Africa/Addis_Ababa',
     verified boolean NOT NULL DEFAULT false,
     verified_by uuid REFERENCES platform.users,
@@ -90,7 +106,8 @@ CREATE TABLE platform.issuer_profiles (
     founded_on date,
     employees integer CONSTRAINT issuer_profiles_employees_valid CHECK (employees >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    revision integer NOT NULL DEFAULT 1
 );
 COMMENT ON TABLE platform.issuer_profiles IS 'What else is known of a company, and whom to call';
 COMMENT ON COLUMN platform.issuer_profiles.id IS 'UUID';
@@ -104,6 +121,7 @@ COMMENT ON COLUMN platform.issuer_profiles.founded_on IS 'Since when it is there
 COMMENT ON COLUMN platform.issuer_profiles.employees IS 'How many work there';
 COMMENT ON COLUMN platform.issuer_profiles.created_at IS 'When';
 COMMENT ON COLUMN platform.issuer_profiles.updated_at IS 'When it last changed';
+COMMENT ON COLUMN platform.issuer_profiles.revision IS 'Grows by one with each change';
 
 CREATE TABLE platform.kyc_documents (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
@@ -121,6 +139,7 @@ CREATE TABLE platform.kyc_documents (
     expires_on date,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    revision integer NOT NULL DEFAULT 1,
     CONSTRAINT kyc_documents_judged_whole CHECK (status NOT IN ('verified', 'rejected') OR num_nulls(verified_by, verified_at) = 0)
 );
 CREATE INDEX kyc_documents_user ON platform.kyc_documents ("user", created_at);
@@ -138,11 +157,13 @@ COMMENT ON COLUMN platform.kyc_documents.rejection_reason IS 'Why it was rejecte
 COMMENT ON COLUMN platform.kyc_documents.expires_on IS 'The last day that it is valid; null: always';
 COMMENT ON COLUMN platform.kyc_documents.created_at IS 'When';
 COMMENT ON COLUMN platform.kyc_documents.updated_at IS 'When it last changed';
+COMMENT ON COLUMN platform.kyc_documents.revision IS 'Grows by one with each change';
 
 CREATE TABLE platform.campaigns (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
     company uuid NOT NULL REFERENCES platform.companies,
-    title text NOT NULL CONSTRAINT campaigns_title_length CHECK (length(title) BETWEEN 1 AND 200),
+    title text NOT NULL CONSTRAINT campaigns_title_length CHECK (length(title) BETWEEN 1 AND 200)
+        CONSTRAINT campaigns_title_line CHECK (platform.is_line(title)),
     description text NOT NULL DEFAULT '' CONSTRAINT campaigns_description_length CHECK (length(description) <= 50000),
     goal numeric(15, 2) NOT NULL CONSTRAINT campaigns_goal_positive CHECK (goal > 0),
     min_investment numeric(15, 2) NOT NULL DEFAULT 0 CONSTRAINT campaigns_min_investment_valid CHECK (min_investment >= 0),
@@ -150,7 +171,8 @@ CREATE TABLE platform.campaigns (
     duration_days integer NOT NULL CONSTRAINT campaigns_duration_range CHECK (duration_days BETWEEN 30 AND 180),
     grace_days integer NOT NULL DEFAULT 7 CONSTRAINT campaigns_grace_range CHECK (grace_days BETWEEN 0 AND 14),
     threshold_bps integer NOT NULL DEFAULT 7500 CONSTRAINT campaigns_threshold_range CHECK (threshold_bps BETWEEN 1 AND 10000),
-    document_uri text NOT NULL CONSTRAINT campaigns_document_uri_length CHECK (length(document_uri) BETWEEN 1 AND 512),
+    document_uri text NOT NULL CONSTRAINT campaigns_document_uri_length CHECK (length(document_uri) BETWEEN 1 AND 512)
+        CONSTRAINT campaigns_document_uri_shape CHECK (platform.is_uri(document_uri)),
     status text NOT NULL DEFAULT 'draft' CONSTRAINT campaigns_status_known
         CHECK (status IN ('draft', 'pending', 'approved', 'rejected')),
     submitted_at timestamptz,
@@ -159,11 +181,15 @@ CREATE TABLE platform.campaigns (
     rejection_reason text CONSTRAINT campaigns_rejection_reason_length CHECK (length(rejection_reason) <= 1000),
     cancelled_by uuid REFERENCES platform.users,
     cancelled_at timestamptz,
-    cancel_reason text CONSTRAINT campaigns_cancel_reason_length CHECK (octet_length(cancel_reason) BETWEEN 1 AND 1024),
+    cancel_reason text CONSTRAINT campaigns_cancel_reason_length CHECK (octet_length(cancel_reason) BETWEEN 1 AND 1024)
+        CONSTRAINT campaigns_cancel_reason_text
+        CHECK (cancel_reason ~ '[^\t\n \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
+            AND cancel_reason !~ '[\u0001-\u0008\u000b-\u001f\u007f-\u009f]'),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
-    CONSTRAINT campaigns_investment_range CHECK (max_investment >= greatest(min_investment, 0.01)),
+    CONSTRAINT campaigns_min_investment_in_goal CHECK (min_investment <= goal),
+    CONSTRAINT campaigns_max_investment_range CHECK (max_investment >= greatest(min_investment, 0.01)),
     CONSTRAINT campaigns_approved_whole CHECK ((status = 'approved') = (approved_at IS NOT NULL) AND (approved_by IS NULL OR approved_at IS NOT NULL)),
     CONSTRAINT campaigns_cancelled_whole CHECK ((cancelled_at IS NULL) = (cancel_reason IS NULL))
 );
@@ -240,7 +266,8 @@ CREATE TABLE platform.investments (
     payment_method text NOT NULL CONSTRAINT investments_payment_method_known
         CHECK (payment_method IN ('token', 'telebirr', 'cbe', 'awash', 'dashen', 'abyssinia', 'other')),
     payment_reference text UNIQUE CONSTRAINT investments_payment_reference_shape
-        CHECK (length(payment_reference) BETWEEN 1 AND 64 AND payment_reference !~ '[[:cntrl:]]'),
+        CHECK (payment_reference ~ '^0x[0-9a-f]{64}$' AND payment_reference !~ '^0x0{64}$' OR length(payment_reference) BETWEEN 1 AND 64 
+            AND payment_reference !~* '^0x' AND platform.is_line(payment_reference)),
     status text NOT NULL DEFAULT 'pending' CONSTRAINT investments_status_known CHECK (status IN ('pending', 'paid', 'failed')),
     wallet text NOT NULL CONSTRAINT investments_wallet_shape CHECK (wallet ~ '^0x[0-9a-f]{40}$'),
     chain_id text NOT NULL UNIQUE CONSTRAINT investments_chain_id_shape CHECK (chain_id ~ '^0x[0-9a-f]{64}$'),

@@ -8,7 +8,14 @@ down_revision = "platform_0002"
 branch_labels = None
 depends_on = "core_0002"
 
+FILES = (
+    "platform_0003.sql",
+    "platform_0003_rules.sql",
+    "platform_0003_campaigns.sql",
+    "platform_0003_rights.sql",
+)
+
 
 def upgrade() -> None:
-    for name in ("platform_0003.sql", "platform_0003_rules.sql"):
+    for name in FILES:
         migrate.run_file(op.get_bind(), name)
