@@ -33,7 +33,8 @@ class Refused(errors.FatalError):
 
 @contextlib.contextmanager
 def database(found: settings.Config, application: str) -> "Iterator[Connection]":
-    """As parts.database. Refused: a function of the schema intent, or a right, said no."""
+    """As parts.database. Refused: a function of the schema intent, or a right, said no. TransientError: what
+    was asked crossed with something else."""
     import psycopg
 
     with parts.database(found, application) as connection:
@@ -43,6 +44,8 @@ def database(found: settings.Config, application: str) -> "Iterator[Connection]"
             raise errors.ConfigError(
                 f"the schema intent is missing: {error.diag.message_primary}", "Run chainfirst migrate."
             ) from error
+        except psycopg.errors.SerializationFailure as error:  # psycopg takes it for an OperationalError
+            raise errors.TransientError(str(error.diag.message_primary), "Try again.") from error
         except (
             psycopg.IntegrityError,
             psycopg.DataError,

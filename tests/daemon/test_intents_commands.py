@@ -257,6 +257,24 @@ def test_cancel_says_whether_it_is_over(desk: Desk) -> None:
     assert said == f"{signed} included: it is to be taken back, and what is mined decides\n"
 
 
+def test_an_event_that_comes_while_it_is_cancelled(desk: Desk) -> None:
+    intent = desk.submit()
+    desk.sql.execute(
+        "UPDATE intent.intents SET signer = %s, call_to = %s, call_data = '', call_value = 0, once = true,"
+        " event_table = 'x', key_column = 'x', key_value = 'x', event_match = '{}', event_equal = '{}',"
+        " event_at_most = '{}'",
+        [SIGNER, SIGNER],
+    )
+    desk.sql.execute(
+        "CREATE FUNCTION public.settle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO intent.settlements VALUES (NEW.id, 1, 0, 0, '0x', '{}', true); RETURN NULL; END $$;"
+        "CREATE TRIGGER zz AFTER UPDATE ON intent.intents FOR EACH ROW EXECUTE FUNCTION public.settle()"
+    )
+    said = desk.refuses("intents", "cancel", str(intent), code=75)
+    assert said == f"the intent {intent} can't be cancelled so: its event came while it was. Try again."
+    assert desk.one("SELECT intent.status_of(%s)", intent) == "pending"
+
+
 def test_retry_is_the_next_generation(desk: Desk) -> None:
     first = desk.submit()
     end(desk, first, "failed")

@@ -394,6 +394,72 @@ def test_cancelled_by_an_app_that_sees_the_database_of_before(
     assert world.status(intent) == "confirmed"
 
 
+def refused_for_now(world: World) -> tuple[uuid.UUID, Payload]:
+    """An intent whose event is expected, and for which nothing is signed."""
+    wanted, owner = company(world), {"from": world.platform.at["owner"]}
+    registry = world.platform.registry.functions
+    registry.revokeRole(registry.REGISTRAR_ROLE().call(), world.platform.at["operator"]).transact(owner)
+    world.mine()
+    intent = world.submit("issuer.register", **wanted)
+    world.round()
+    assert world.status(intent) == "waiting"
+    return intent, wanted
+
+
+def test_cancelled_while_the_batch_that_settles_it_is_written(
+    world: World, held: Callable[[str], Hold]
+) -> None:
+    """The app's commit waits for that batch, and fails: what it was told is not so."""
+    intent, wanted = refused_for_now(world)
+    register_outside(world, wanted)
+    world.mine()
+    hold = held("batch.written")
+    batch = Aside(world.index)
+    assert hold.reached.wait(20)
+    with psycopg.connect(world.database) as app:
+        assert app.execute("SELECT intent.cancel(%s)", [intent]).fetchone() == ("cancelled",)
+        commit = Aside(app.commit)
+        wait_for_a_lock(world, commit)
+        hold.go.set()
+        batch.done()
+        with pytest.raises(psycopg.errors.SerializationFailure, match="event came"):
+            commit.done()
+        assert app.execute("SELECT intent.cancel(%s)", [intent]).fetchone() == ("included",)
+        app.commit()
+    world.finish()
+    assert world.status(intent) == "confirmed"
+    world.assert_consistent()
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+def test_settled_while_an_app_that_cancels_it_is_slow_to_commit(world: World, isolation: str) -> None:
+    """It holds up no block, and its commit fails."""
+    intent, wanted = refused_for_now(world)
+    register_outside(world, wanted)
+    world.connection.execute("SET lock_timeout = '2s'")
+    with psycopg.connect(world.database) as app:
+        app.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
+        assert app.execute("SELECT intent.cancel(%s)", [intent]).fetchone() == ("cancelled",)
+        world.mine(4)
+        world.index()
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            app.commit()
+    world.finish()
+    assert world.status(intent) == "confirmed"
+    world.assert_consistent()
+
+
+def test_cancelled_before_its_event_comes_it_stays_cancelled(world: World) -> None:
+    intent, wanted = refused_for_now(world)
+    register_outside(world, wanted)
+    cancel(world, intent)
+    world.mine(4)
+    world.round()
+    assert world.status(intent) == "cancelled"
+    assert settlements(world) == 0
+    world.assert_consistent()
+
+
 @pytest.mark.parametrize("how", ["cancel", "approve"])
 def test_an_app_that_holds_an_intent_holds_up_no_block(world: World, how: str) -> None:
     intent = world.submit("investor.set_verified", **verified(1))
@@ -554,7 +620,8 @@ def test_indexer_lane_and_apps_at_once_wait_for_each_other_in_no_circle(
                     with contextlib.suppress(psycopg.errors.InvalidParameterValue), connection.transaction():
                         connection.execute("SELECT intent.cancel(%s)", [intent])
                         done += 1
-                connection.commit()
+                with contextlib.suppress(psycopg.errors.SerializationFailure):  # one was just settled
+                    connection.commit()
         return done
 
     workers = [Aside(lane), Aside(app)]
