@@ -66,7 +66,7 @@ def sign_new(desk: Desk, room: int, final: int | None) -> int:
             why = "the base fee is above writer.fees.fee_cap_wei"
             round_.waiting |= {intent: (why, False, True) for intent, _ in ready}
             price = None
-    _write_verdicts(desk, by_id, round_)
+    _write_verdicts(desk, round_)
     went_on = len(wanted) - len(ready)
     if price is not None:
         went_on += _sign_and_send(desk, by_id, ready, round_, price)
@@ -213,7 +213,7 @@ def _waits(desk: Desk, each: Candidate, revert: Revert) -> bool:
     return desk.settings.kinds[each.kind].waits(revert.name, revert.arguments)
 
 
-def _write_verdicts(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Round) -> None:
+def _write_verdicts(desk: Desk, round_: _Round) -> None:
     if not round_.rejected and not round_.waiting:
         return
     with desk.conn.transaction():
@@ -228,8 +228,7 @@ def _write_verdicts(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
                 logger.warning("rejected", intent=str(intent), why=round_.rejected[intent])
                 continue
             reason, reverted, alert = round_.waiting[intent]
-            store.wait(desk.conn, intent, reason, desk.head, reverted=reverted, alert=alert)
-            if reason != by_id[intent].waiting_reason:
+            if store.wait(desk.conn, intent, reason, desk.head, reverted=reverted, alert=alert):
                 logger.info("waits", intent=str(intent), why=reason, alert=alert)
         failpoint.reach("verdicts.written")
     failpoint.reach("verdicts.committed")

@@ -35,7 +35,6 @@ class Candidate:
     kind: str
     payload: str
     submitted_at: datetime
-    waiting_reason: str | None
     waiting_block: int | None
     alert: bool
     approved_at: datetime | None
@@ -164,11 +163,11 @@ def wait(
     *,
     reverted: bool = False,
     alert: bool = False,
-) -> None:
-    """Note why an intent isn't signed at this head; nothing happens if it ended or was signed meanwhile."""
-    conn.execute(
-        _SQL["wait"], {"id": intent, "reason": reason, "head": head, "reverted": reverted, "alert": alert}
-    )
+) -> bool:
+    """Note why an intent isn't signed at this head; whether it waits for something else than before. Nothing
+    happens if it ended or was signed meanwhile."""
+    values = {"id": intent, "reason": reason, "head": head, "reverted": reverted, "alert": alert}
+    return bool(rows.value(conn.execute(_SQL["wait"], values)))
 
 
 def reject(conn: Connection, intent: uuid.UUID, error: str) -> None:

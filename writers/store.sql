@@ -1,7 +1,7 @@
 -- The statements of writers/store.py, by name.
 
 -- name: candidates
-SELECT i.id, i.kind, i.payload::text AS payload, i.submitted_at, i.waiting_reason, i.waiting_block, i.alert, i.approved_at
+SELECT i.id, i.kind, i.payload::text AS payload, i.submitted_at, i.waiting_block, i.alert, i.approved_at
 FROM intent.intents i
 WHERE i.outcome IS NULL
     AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
@@ -77,11 +77,15 @@ WHERE i.id = ANY (%s) AND i.outcome IS NULL AND NOT EXISTS (SELECT FROM intent.s
 -- name: wait
 UPDATE intent.intents SET
     waiting_reason = %(reason)s,
-    waiting_since = CASE WHEN waiting_reason = %(reason)s THEN waiting_since ELSE clock_timestamp() END,
+    waiting_since = CASE
+        WHEN intent.reason_class(waiting_reason) = intent.reason_class(%(reason)s) THEN waiting_since
+        ELSE statement_timestamp()
+    END,
     waiting_block = coalesce(CASE WHEN %(reverted)s THEN coalesce(waiting_block, %(head)s) END, waiting_block),
     checked_block = %(head)s, alert = %(alert)s
 WHERE id = %(id)s AND outcome IS NULL
-    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = intents.id AND t.foreign_hash IS NULL);
+    AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = intents.id AND t.foreign_hash IS NULL)
+RETURNING waiting_since = statement_timestamp();
 
 -- name: reject
 UPDATE intent.intents SET

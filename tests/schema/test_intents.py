@@ -35,6 +35,30 @@ def submit(connection: Connection, key: str = KEY, kind: str = "campaign.finaliz
     return found
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (
+            "ERC20InsufficientBalance(balance=1, needed=2)",
+            "ERC20InsufficientBalance(balance=3, needed=2)",
+            True,
+        ),
+        ("ERC20InsufficientBalance(balance=1)", "ERC721InsufficientBalance(balance=1)", False),
+        ("NotOver()", "NotOver(end=1)", True),
+        ("NotOver()", "Paused()", False),
+        ("it needs 31000 gas, above the cap of 5", "it needs 31002 gas, above the cap of 5", True),
+        ("unknown error 0x12345678 with 32 bytes", "unknown error 0x12345679 with 32 bytes", False),
+        ("no state of 0x" + "ab" * 32, "no state of 0x" + "cd" * 32, True),
+        ("the account is frozen", "the account is closed", False),
+    ],
+)
+def test_reasons_that_differ_by_numbers_alone_are_the_same(
+    connection: Connection, one: str, other: str, same: bool
+) -> None:
+    found = connection.execute("SELECT intent.reason_class(%s) = intent.reason_class(%s)", [one, other])
+    assert found.fetchone() == (same,)
+
+
 def status(connection: Connection, intent: uuid.UUID) -> str:
     """The status, which view and function must agree on."""
     row = connection.execute(

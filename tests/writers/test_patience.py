@@ -273,6 +273,40 @@ def test_a_base_fee_above_the_cap_is_said_once(world: World) -> None:
     assert world.status(intent) == "confirmed"
 
 
+def test_a_reason_whose_numbers_change_is_said_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The balance that doesn't suffice is another one in each block."""
+    world.depth = 20
+    world.start()
+    world.round()
+    intent = world.submit(
+        "contract.call",
+        contract="token",
+        function="transfer",
+        arguments=[world.platform.at["eve"], "1000000"],
+        event="Transfer",
+    )
+    token, treasury = world.platform.token.functions, {"from": world.platform.at["treasury"]}
+    texts, since = [], set()
+    for _ in range(3):
+        token.transfer(world.platform.at["operator"], 7).transact(treasury)
+        world.mine()
+        world.round()
+        texts.append(world.overview(intent)["waits_for"])
+        since.add(world.overview(intent)["waiting_since"])
+    assert [each.startswith("ERC20InsufficientBalance(") for each in texts] == [True] * 3
+    assert "balance=21" in texts[-1]
+    assert len(set(texts)) == 3
+    assert len(since) == 1
+    said = [each for each in world.history(intent) if each.startswith("waits")]
+    assert said == [f"waits: {texts[0]}"]
+    assert capsys.readouterr().out.count("ERC20InsufficientBalance") == 1
+    token.transfer(world.platform.at["operator"], 1000000).transact(treasury)
+    world.mine()
+    world.finish(25)
+    assert world.status(intent) == "confirmed"
+    assert world.history(intent)[3] == "waits no more"
+
+
 # -- lanes and pauses
 
 
