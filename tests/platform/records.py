@@ -1,6 +1,7 @@
 """Rows of the schema platform as an app writes them, and of the ledger as the indexer would."""
 
 import contextlib
+import re
 import secrets
 import uuid
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ class Records:
             column = column or constraint
         assert error.diag.schema_name == "platform"
         assert error.diag.column_name and error.diag.column_name in (column or error.diag.column_name)
-        assert str(error).startswith(f"{error.diag.column_name}: ")
+        assert re.match(rf"{error.diag.column_name}: .{{5}}", str(error)), error
         assert error.diag.message_hint
         for word in words:
             assert word in str(error), error

@@ -1,9 +1,9 @@
 -- Rules of the platform's records: how ids and wallets are spelled, which steps there are, what must hold.
 -- An app sees an error's text, its COLUMN, its CONSTRAINT and, as HINT, what to do.
-CREATE FUNCTION platform.refuse(table_name text, column_name text, rule text, found text, remedy text) RETURNS void
+CREATE FUNCTION platform.refuse(table_name text, column_name text, rule text, problem text, remedy text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RAISE EXCEPTION '%: %', column_name, found USING ERRCODE = 'check_violation', SCHEMA = 'platform',
+    RAISE EXCEPTION '%: %', column_name, problem USING ERRCODE = 'check_violation', SCHEMA = 'platform',
         TABLE = coalesce(table_name, ''), COLUMN = column_name, HINT = remedy,
         CONSTRAINT = concat_ws('_', table_name, column_name, rule);
 END
