@@ -18,6 +18,7 @@ DEFAULT_LANE = "default"
 
 Natural = Annotated[int, Rule(lambda n: n >= 0, "a whole number of 0 or more")]
 Positive = Annotated[int, Rule(lambda n: n >= 1, "a whole number of 1 or more")]
+Days = Annotated[int, Rule(lambda n: 1 <= n <= 36_500, "a number of days, 1 to 36500")]
 Port = Annotated[int, Rule(lambda n: 1 <= n <= 65535, "a port, 1 to 65535")]
 Addresses = Annotated[tuple[values.Address, ...], Rule(bool, "one address or more")]
 Seconds = Annotated[float, Rule(lambda n: n > 0, "a number of seconds above 0")]
@@ -32,9 +33,13 @@ UrlFolder = Annotated[
 
 @dataclass(frozen=True)
 class Platform:
-    """Whether the crowdfunding platform's tables, views and rules are there."""
+    """Whether the crowdfunding platform's tables, views and rules are there; and for how long files of proofs
+    of identity are kept after they were rejected or expired: for good, if no days are given."""
 
     enabled: bool = True
+    keep_kyc_days: Annotated[int, Rule(lambda n: 1 <= n <= 36_500, "a number of days, 1 to 36500")] | None = (
+        None
+    )
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,13 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Page:
-    """The status page, on this port of 127.0.0.1; no port: not served. The documents of certificates are
-    below `certificates`: what the tokens' URIs begin with must lead there."""
+    """The status page, on this port of 127.0.0.1; no port: not served. `hosts`: the names, beside this
+    machine's own, under which a proxy makes it known. `ready_behind_blocks`: /readyz says yes so far behind
+    the head. The documents of certificates are below `certificates`: tokens' URIs must lead there."""
 
     port: Port | None = None
+    hosts: tuple[str, ...] = ()
+    ready_behind_blocks: Natural = 5
     certificates: UrlFolder = "/certificates/"
 
 

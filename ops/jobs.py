@@ -14,6 +14,7 @@ THREADS = 4
 PRUNE_SECONDS = 600.0
 SAMPLE_SECONDS = 15.0
 RECONCILE_SECONDS = 600.0
+GIVE_UP_FILES_SECONDS = 3_600.0  # a day's would never run in a daemon that is restarted each day
 
 _SIZES = """
 SELECT table_name, pg_total_relation_size(format('event.%I', table_name)::regclass)
@@ -32,6 +33,7 @@ SELECT coalesce(extract(epoch FROM min(submitted_at) FILTER (WHERE outcome IS NU
 FROM intent.intents WHERE outcome IS NULL OR alert
 """
 _HAS_RULES = "SELECT to_regclass('intent.stuck') IS NOT NULL"
+_GIVE_UP_FILES = "SELECT platform.give_up_kyc_files(%s)"
 _STUCK = "SELECT kind, count(*) FROM intent.stuck GROUP BY kind"
 _LANES = """
 SELECT l.name, l.blocked_reason IS NOT NULL, l.alert IS NOT NULL, l.balance_wei, (
@@ -102,6 +104,16 @@ def prune(connection: session.Connection, epoch: int, now: datetime, keep_days: 
     with connection.transaction():
         store.assert_epoch(connection, epoch)
         return store.prune_changes(connection, now - timedelta(days=keep_days))
+
+
+def give_up_kyc_files(connection: session.Connection, epoch: int, now: datetime, keep_days: int) -> int:
+    """Blank the references of files of documents that were rejected, or expired, longer ago: they are listed
+    in platform.kyc_files_to_delete then. How many; LeadershipLost as any writer."""
+    with connection.transaction():
+        store.assert_epoch(connection, epoch)
+        row = connection.execute(_GIVE_UP_FILES, [now - timedelta(days=keep_days)]).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 def sample(connection: session.Connection, numbers: metrics.Metrics) -> None:

@@ -140,6 +140,16 @@ def test_what_is_kept_and_where_metrics_are(tmp_path: Path) -> None:
     ]
 
 
+def test_how_long_proofs_of_identity_are_kept(tmp_path: Path) -> None:
+    assert load(tmp_path).platform.keep_kyc_days is None
+    text = f"{MINIMAL}[platform]\nkeep_kyc_days = "
+    assert load(tmp_path, text + "3650").platform.keep_kyc_days == 3650
+    for wrong in ("0", "36501"):
+        assert mistakes(tmp_path, text + wrong) == [
+            f"platform.keep_kyc_days: found {wrong}; allowed: a number of days, 1 to 36500"
+        ]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigError, match="does not exist"):
         config.load(tmp_path / "none.toml", {})
