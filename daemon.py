@@ -2,6 +2,7 @@
 
 import dataclasses
 import faulthandler
+import functools
 import gc
 import importlib.metadata
 import os
@@ -27,6 +28,7 @@ from chainfirst.ops.commands import (
     intents,
     lanes,
     parts,
+    persons,
     reconcile,
     rewind,
     serving,
@@ -54,6 +56,7 @@ app.add_typer(intents.app, name="intents")
 app.add_typer(lanes.app, name="lanes")
 app.add_typer(deploy.app)
 app.add_typer(export.app)
+app.add_typer(persons.app)
 app.add_typer(demo.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
@@ -340,7 +343,19 @@ def _jobs(
             log.get("reconcile").error("difference", **dataclasses.asdict(each))
         numbers.differences.set(len(report.differences))
 
+    def give_up_files(keep_days: int) -> None:
+        epoch = leader.epoch
+        if epoch is None:
+            return
+        with _connect(found, f"{session.APPLICATION}: files") as connection:
+            files = jobs.give_up_kyc_files(connection, epoch, datetime.now(UTC), keep_days)
+        if files:
+            log.get("jobs").info("kyc_files_to_delete", files=files, see="platform.kyc_files_to_delete")
+
     periodic = jobs.Jobs(numbers)
+    if found.platform.enabled and found.platform.keep_kyc_days is not None:
+        give_up = functools.partial(give_up_files, found.platform.keep_kyc_days)
+        periodic.every(jobs.GIVE_UP_FILES_SECONDS, "give_up_kyc_files", give_up)
     if found.platform.enabled:
         periodic.every(jobs.RECONCILE_SECONDS, "reconcile", reconcile)
     periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
