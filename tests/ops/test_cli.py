@@ -124,7 +124,7 @@ def test_endpoints(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
 
 COMMANDS = ["", "config", "config check", "dev", "dev up", "dev down", "dev status"]
 COMMANDS += ["migrate", "run", "status", "verify", "rebuild", "rewind", "reconcile"]
-COMMANDS += ["deploy", "demo", "export"]
+COMMANDS += ["deploy", "demo", "export", "erase-person"]
 COMMANDS += ["sources list", "sources drop"]
 COMMANDS += ["intents", "intents list", "intents show", "intents submit", "intents cancel"]
 COMMANDS += ["intents retry", "intents approve", "intents wait"]
