@@ -40,9 +40,10 @@ BEGIN
     IF NOT pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') THEN
         RETURN false;
     END IF;
-    RETURN coalesce(current_setting('chainfirst.user', true), '') = '' OR EXISTS (
+    -- a setting that was local to an earlier transaction is empty now, no uuid
+    RETURN nullif(current_setting('chainfirst.user', true), '') IS NULL OR EXISTS (
         SELECT FROM platform.users u
-        WHERE u.id = current_setting('chainfirst.user', true)::uuid AND u.active
+        WHERE u.id = nullif(current_setting('chainfirst.user', true), '')::uuid AND u.active
             AND u.role IN ('admin', 'compliance_officer', 'custodian', 'regulator')
     );
 END
