@@ -327,8 +327,8 @@ BEGIN
         paying := NEW.status = 'paid' AND OLD.status = 'pending';
         on_chain := EXISTS (SELECT FROM ledger.investments l WHERE l.investment_id = OLD.chain_id);
         IF (OLD.status = 'paid' OR on_chain) AND (NEW.status = 'failed'
-            OR (NEW.amount, NEW.payment_method, NEW.payment_reference, NEW.wallet, NEW.chain_id)
-                IS DISTINCT FROM (OLD.amount, OLD.payment_method, OLD.payment_reference, OLD.wallet, OLD.chain_id)
+            OR (NEW.amount, NEW.payment_method, NEW.payment_reference)
+                IS DISTINCT FROM (OLD.amount, OLD.payment_method, OLD.payment_reference)
             OR OLD.paid_at <> NEW.paid_at)
         THEN
             PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'paid', 'an investment that is paid does not change any more',
@@ -360,7 +360,7 @@ BEGIN
     IF NEW.status <> 'failed' AND NOT on_chain AND (starting OR NEW.wallet <> OLD.wallet) THEN
         NEW.chain_id := platform.investment_chain_id(NEW);
     END IF;
-    NEW.paid_at := CASE NEW.status WHEN 'paid' THEN coalesce(NEW.paid_at, now()) END;
+    NEW.paid_at := CASE NEW.status WHEN 'paid' THEN coalesce(NEW.paid_at, OLD.paid_at, now()) END;
     NEW.failure_reason := CASE NEW.status WHEN 'failed' THEN NEW.failure_reason END;
     RETURN NEW;
 END
