@@ -98,15 +98,21 @@ def test_a_company_is_registered_once_then_suspended_and_reinstated(rows: Rows) 
     sign(rows, made, 0)
     rows.set("companies", company, verified=False)
     rows.set("companies", company, verified=True, document_uri="https://example.test/2")
-    suspended, reinstated = rows.intents(company, "active")
-    assert suspended["status"] == "cancelled"
-    assert reinstated["payload"] == {"wallet": wallet[0], "active": True}
-    assert reinstated["depends_on"] == rows.intent(company, "document")["depends_on"] == made["key"]
-    assert rows.intent(company, "document")["payload"]["document_uri"] == "https://example.test/2"
+    # nobody has to reinstate what isn't suspended yet
+    (suspended,) = rows.intents(company, "active")
+    assert (suspended["status"], suspended["depends_on"]) == ("cancelled", made["key"])
+    document = rows.intent(company, "document")
+    assert document["depends_on"] == made["key"]
+    assert document["payload"] == {"wallet": wallet[0], "document_uri": "https://example.test/2"}
+    rows.set("companies", company, verified=False)
+    assert rows.intent(company, "active")["payload"] == {"wallet": wallet[0], "active": False}
     # it never came to be: so what would change it ends too
     end(rows, made["key"], "failed", "reverted")
     assert rows.requests(company) == [
-        ("register", "failed"), ("active", "cancelled"), ("active", "cancelled"), ("document", "cancelled"),
+        ("register", "failed"),
+        ("active", "cancelled"),
+        ("document", "cancelled"),
+        ("active", "cancelled"),
     ]  # fmt: skip
     assert rows.intent(company, "document")["error"] == f"needless: {made['key']} is failed"
 
@@ -147,7 +153,8 @@ def test_what_was_refused_is_asked_again_as_it_is_now(rows: Rows) -> None:
     again = rows.intent(company, "register")
     assert (again["generation"], again["payload"]["wallet"], again["status"]) == (2, wallet, "pending")
     assert rows.requests(company) == [("register", None)]
-    # what depends on it waits for the new one
+    # what depends on it waits for the new one, and names the new wallet: the old one may be another company's
+    assert rows.intent(campaign, "create")["payload"]["issuer"] == wallet
     assert rows.intent(campaign, "create")["waits_for"] == f"the intent {made['key']}"
     end(rows, made["key"], "confirmed")
     with pytest.raises(errors.InvalidParameterValue, match="nothing of it ended badly"):
@@ -207,12 +214,11 @@ def test_a_company_whose_registration_waits_has_another_wallet_at_once(rows: Row
     campaign = rows.campaign(company)
     rows.set("companies", company, document_uri="https://example.test/2")
     wallet = new_wallet()
-    assert [key.split(":")[2] for key in rows.change_wallet("company", company, wallet)] == [
-        "register", "create", "document",
-    ]  # fmt: skip
-    assert rows.requests(company) == [("register", None), ("document", None)]
-    assert rows.intent(company, "register")["payload"]["wallet"] == wallet
-    assert rows.intent(company, "document")["payload"]["wallet"] == wallet
+    keys = rows.change_wallet("company", company, wallet)
+    assert [key.split(":")[2] for key in keys] == ["register", "create"]
+    assert rows.requests(company) == [("register", None), ("document", "cancelled")]
+    register = rows.intent(company, "register")["payload"]
+    assert (register["wallet"], register["document_uri"]) == (wallet, "https://example.test/2")
     assert rows.intent(campaign, "create")["payload"]["issuer"] == wallet
     sign(rows, rows.intent(company, "register"), 0)
     with pytest.raises(errors.ObjectInUse, match=r"register:2 is under way \(signed\)"):
@@ -264,6 +270,55 @@ def test_what_is_rolled_back_was_not_asked(rows: Rows) -> None:
         raise ZeroDivisionError
     assert rows.requests(company) == [("register", None)]
     assert rows.app.execute("SELECT count(*) FROM intent.intents").fetchall() == [(1,)]
+
+
+def test_an_end_that_is_taken_back_is_none(rows: Rows) -> None:
+    company = rows.company()
+    key = rows.intent(company, "register")["key"]
+    end(rows, key, "failed", "reverted")
+    with rows.app.transaction():  # as rewinding does
+        rows.app.execute("SET LOCAL chainfirst.rewind = 'on'")
+        rows.app.execute(
+            "UPDATE intent.intents SET outcome = NULL, error = NULL, ended_at = NULL, ended_block = NULL"
+        )
+    assert rows.requests(company) == [("register", None)]
+    end(rows, key, "failed", "reverted")
+    rows.again("company", company)
+    # the end of an older generation is not the request's
+    with rows.app.transaction():
+        rows.app.execute("SET LOCAL chainfirst.rewind = 'on'")
+        rows.app.execute("UPDATE intent.intents SET error = 'reverted: WalletTaken' WHERE generation = 1")
+    assert rows.app.execute("SELECT outcome, error FROM platform.requests").fetchall() == [(None, None)]
+
+
+def test_a_reason_found_later_waits_for_no_app(rows: Rows, pg_url: str) -> None:
+    company = rows.company()
+    key = rows.intent(company, "register")["key"]
+    end(rows, key, "failed", "reverted")
+    explain = "UPDATE intent.intents SET error = %s WHERE key = %s AND outcome = 'failed'"
+    rows.app.execute(explain, ["reverted: Paused", key])
+    assert rows.app.execute("SELECT error FROM platform.requests").fetchall() == [("reverted: Paused",)]
+    with psycopg.connect(pg_url) as slow:
+        Rows(slow).again("company", company)
+        rows.app.execute("SET lock_timeout = '1s'")
+        rows.app.execute(explain, ["reverted: WalletTaken", key])
+        slow.commit()
+    assert rows.requests(company) == [("register", None)]
+
+
+def test_what_an_import_left_undone_is_asked_for_once_somebody_says_so(rows: Rows) -> None:
+    company = rows.company()
+    with rows.app.transaction():
+        rows.app.execute("ALTER TABLE platform.companies DISABLE TRIGGER workflow")
+        other = rows.company()
+        rows.app.execute("ALTER TABLE platform.companies ENABLE TRIGGER workflow")
+    rows.app.execute(
+        "INSERT INTO platform.requests (key, subject, row_id, purpose, revision, outcome, error)"
+        " VALUES (%s, 'company', %s, 'register', 2, 'rejected', 'imported: not on chain')",
+        [f"company:{other}:register:2", other],
+    )
+    rows.again("company", other)
+    assert rows.requests(other) == rows.requests(company) == [("register", None)]
 
 
 def test_what_moves_in_asks_for_nothing(rows: Rows) -> None:

@@ -88,10 +88,9 @@ BEGIN
     IF FOUND THEN
         RETURN;
     END IF;
-    SELECT l.issuer INTO wallet
-    FROM event.issuer_registry_issuer_registered e JOIN ledger.issuers l USING (address, company_id)
-    WHERE e.company_id = platform.chain_id(of) AND e.block_number <= (SELECT final_number FROM chain.cursor)
-    ORDER BY e.block_number DESC LIMIT 1;
+    SELECT l.issuer INTO wallet FROM ledger.issuers l
+    WHERE l.company_id = platform.chain_id(of) AND l.registered_block <= (SELECT final_number FROM chain.cursor)
+    ORDER BY l.registered_block DESC LIMIT 1;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -148,7 +147,12 @@ BEGIN
         kind := 'certificate.transfer';
         target := 'certificate:' || detail;
         payload := jsonb_build_object('token_id', detail, 'to', u.wallet, 'reason', 'The owner has another wallet');
-        why_not := CASE WHEN u.wallet IS NULL THEN 'the user has no wallet' END;
+        why_not := CASE
+            WHEN u.wallet IS NULL THEN 'the user has no wallet'
+            WHEN EXISTS (
+                SELECT FROM ledger.certificates l WHERE l.token_id = detail::numeric AND l.revoked
+            ) THEN 'the certificate is revoked'
+        END;
     WHEN 'register' THEN
         kind := 'issuer.register';
         payload := jsonb_build_object('company', c.id, 'wallet', c.wallet, 'credential_hash', c.credential_hash,
@@ -161,16 +165,26 @@ BEGIN
         kind := 'issuer.set_active';
         target := 'active:' || c.id;
         payload := jsonb_build_object('wallet', place.wallet, 'active', c.verified);
-        why_not := CASE platform.registration(of) WHEN 'none' THEN 'the company is not registered' END;
+        why_not := CASE platform.registration(of)
+            WHEN 'none' THEN 'the company is not registered'
+            WHEN 'asked' THEN CASE WHEN c.verified THEN 'the company will be active as soon as it is registered' END
+        END;
     WHEN 'document' THEN
         kind := 'issuer.update_document';
         target := 'document:' || c.id;
         payload := jsonb_build_object('wallet', place.wallet, 'document_uri', c.document_uri);
-        why_not := CASE platform.registration(of) WHEN 'none' THEN 'the company is not registered' END;
+        why_not := CASE
+            WHEN platform.registration(of) = 'none' THEN 'the company is not registered'
+            WHEN NOT c.verified THEN 'the company is not verified'
+        END;
     WHEN 'replace' THEN
         kind := 'issuer.replace';
         target := 'wallet:' || c.id;
         payload := jsonb_build_object('company', c.id, 'wallet', c.wallet);
+        why_not := (
+            SELECT 'the chain has that wallet already' FROM ledger.issuers l
+            WHERE l.company_id = platform.chain_id(of) AND l.issuer = c.wallet
+        );
     WHEN 'create' THEN
         kind := 'campaign.create';
         payload := jsonb_build_object(
@@ -258,10 +272,59 @@ BEGIN
     INSERT INTO platform.requests (key, subject, row_id, purpose, revision, target)
     VALUES (key, subject, of, purpose, revision, wanted.target)
     ON CONFLICT ON CONSTRAINT requests_pkey DO NOTHING;
+    IF purpose IN ('register', 'replace') THEN
+        PERFORM platform.renew(of);
+    END IF;
     RETURN key;
 END
 $$;
 COMMENT ON FUNCTION platform.ask(text, uuid, text, integer) IS 'Ask for what a row wants for a purpose. The key';
+
+CREATE FUNCTION platform.in_flight(company uuid) RETURNS SETOF platform.requests
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.* FROM platform.requests r WHERE r.row_id = company AND r.outcome IS NULL
+    UNION ALL
+    SELECT r.* FROM platform.campaigns c JOIN platform.requests r ON r.row_id = c.id
+    WHERE c.company = company AND r.purpose = 'create' AND r.outcome IS NULL
+$$;
+COMMENT ON FUNCTION platform.in_flight(uuid) IS 'Open requests that name a company''s wallet';
+
+CREATE FUNCTION platform.drop_wallet(key text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    held uuid := (SELECT i.id FROM intent.intents i WHERE i.key = drop_wallet.key ORDER BY i.generation DESC LIMIT 1);
+BEGIN
+    IF NOT intent.take_back(held, 'the company has another wallet', true) THEN
+        RAISE EXCEPTION '% is under way (%), and names the company''s wallet', key, intent.status_of(held)
+            USING ERRCODE = 'object_in_use', HINT = 'Wait for its end, then change the wallet.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION platform.drop_wallet(text) IS 'Take back what names a company''s former wallet; an error if it is signed';
+
+-- A former wallet may be another company's: nothing must be done in its name.
+CREATE FUNCTION platform.renew(company uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    r platform.requests;
+    wanted record;
+    held intent.intents;
+BEGIN
+    FOR r IN
+        SELECT f.* FROM platform.in_flight(company) f WHERE f.purpose NOT IN ('register', 'replace') ORDER BY f.asked_at
+    LOOP
+        SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
+        SELECT i.* INTO held FROM intent.intents i WHERE i.key = r.key ORDER BY i.generation DESC LIMIT 1;
+        IF (held.payload, held.depends_on) IS DISTINCT FROM (jsonb_strip_nulls(wanted.payload), wanted.depends_on) THEN
+            PERFORM platform.drop_wallet(r.key);
+            IF wanted.why_not IS NULL THEN
+                PERFORM platform.ask(r.subject, r.row_id, r.purpose, r.revision);
+            END IF;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION platform.renew(uuid) IS 'Ask anew for what is open under a company''s former wallet';
 
 CREATE FUNCTION platform.ask_for_user() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -296,7 +359,10 @@ DECLARE
     was_verified boolean := TG_OP = 'UPDATE' AND OLD.verified;
     standing text;
 BEGIN
-    IF platform.importing() OR NOT (NEW.verified OR was_verified) THEN
+    IF platform.importing() OR NOT (NEW.verified OR was_verified) OR TG_OP = 'UPDATE'
+        AND (NEW.verified, NEW.document_uri, NEW.document_hash)
+            IS NOT DISTINCT FROM (OLD.verified, OLD.document_uri, OLD.document_hash)
+    THEN
         RETURN NULL;
     END IF;
     standing := platform.registration(NEW.id);
@@ -317,12 +383,12 @@ BEGIN
     ) THEN
         RETURN NULL;
     END IF;
-    IF NEW.verified <> was_verified THEN
+    IF NEW.verified AND NOT was_verified AND standing = 'asked' THEN
+        PERFORM platform.supersede('active:' || NEW.id, 'its registration');
+    ELSIF NEW.verified <> was_verified THEN
         PERFORM platform.ask('company', NEW.id, 'active', NEW.revision);
     END IF;
-    IF NEW.verified AND NEW.document_uri <> (
-        CASE WHEN was_verified THEN OLD.document_uri ELSE platform.document_of(NEW.id) END
-    ) THEN
+    IF NEW.verified AND NEW.document_uri <> platform.document_of(NEW.id) THEN
         PERFORM platform.ask('company', NEW.id, 'document', NEW.revision);
     END IF;
     RETURN NULL;
@@ -339,9 +405,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             WHERE r.row_id = of AND r.purpose IN ('document', 'register') AND i.outcome IS NULL
             ORDER BY i.id DESC LIMIT 1
         ), (
-            SELECT l.document_uri
-            FROM event.issuer_registry_issuer_registered e JOIN ledger.issuers l USING (address, company_id)
-            WHERE e.company_id = platform.chain_id(of) ORDER BY e.block_number DESC LIMIT 1
+            SELECT l.document_uri FROM ledger.issuers l
+            WHERE l.company_id = platform.chain_id(of) ORDER BY l.registered_block DESC LIMIT 1
         )
     )
 $$;
@@ -445,154 +510,11 @@ WHEN ((NEW.outcome, NEW.error) IS DISTINCT FROM (OLD.outcome, OLD.error) AND num
 EXECUTE FUNCTION platform.note_outcome();
 CREATE TRIGGER requests_insert AFTER INSERT ON intent.intents FOR EACH ROW EXECUTE FUNCTION platform.note_outcome();
 
-CREATE FUNCTION platform.ask_again(subject text, row_id uuid) RETURNS SETOF text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
-DECLARE
-    r platform.requests;
-    why_not text;
-    reasons text[] := '{}';
-    asked boolean := false;
-BEGIN
-    PERFORM platform.check_may('requests', 'outcome', 'admin', 'compliance_officer');
-    FOR r IN
-        SELECT x.* FROM platform.requests x
-        WHERE x.subject = subject AND x.row_id = row_id AND x.outcome IS DISTINCT FROM 'confirmed'
-        ORDER BY x.asked_at
-    LOOP
-        IF r.outcome IS NULL THEN
-            reasons := reasons || format('%s goes on', r.key);
-        ELSIF EXISTS (SELECT FROM platform.requests n WHERE n.target = r.target AND n.asked_at > r.asked_at) THEN
-            CONTINUE;  -- superseded
-        ELSE
-            SELECT w.why_not INTO why_not FROM platform.wish(r.row_id, r.purpose) w;
-            IF why_not IS NOT NULL THEN
-                reasons := reasons || format('%s is %s, and %s', r.key, r.outcome, why_not);
-            ELSE
-                RETURN NEXT platform.ask(r.subject, r.row_id, r.purpose, r.revision);
-                asked := true;
-            END IF;
-        END IF;
-    END LOOP;
-    IF NOT asked THEN
-        RAISE EXCEPTION 'nothing of the % % is to be asked again: %', subject, row_id,
-            coalesce(nullif(array_to_string(reasons, '; '), ''), 'nothing of it ended badly')
-            USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION platform.ask_again(text, uuid) IS
-    'Ask again for what failed, or was rejected, cancelled or expired, as the row is now. The keys that were asked';
-
-CREATE FUNCTION platform.in_flight(company uuid) RETURNS SETOF platform.requests
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT r.* FROM platform.requests r WHERE r.row_id = company AND r.outcome IS NULL
-    UNION ALL
-    SELECT r.* FROM platform.campaigns c JOIN platform.requests r ON r.row_id = c.id
-    WHERE c.company = company AND r.purpose = 'create' AND r.outcome IS NULL
-$$;
-COMMENT ON FUNCTION platform.in_flight(uuid) IS 'Open requests that name a company''s wallet';
-
-CREATE FUNCTION platform.change_wallet(subject text, row_id uuid, wallet text) RETURNS SETOF text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM platform.check_may(subject, 'wallet', 'admin', 'compliance_officer');
-    IF subject = 'user' THEN
-        RETURN QUERY SELECT platform.change_user_wallet(row_id, wallet);
-    ELSIF subject = 'company' THEN
-        RETURN QUERY SELECT platform.change_company_wallet(row_id, wallet);
-    ELSE
-        RAISE EXCEPTION 'subject is %; allowed: user or company', subject USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION platform.change_wallet(text, uuid, text) IS
-    'Give a user or a company another wallet, here and on chain; a user''s certificates go with it. The keys that were asked';
-
-CREATE FUNCTION platform.change_company_wallet(of uuid, new_wallet text) RETURNS SETOF text
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    c platform.companies;
-    r platform.requests;
-    going_on platform.requests[];
-    held uuid;
-BEGIN
-    UPDATE platform.companies x SET wallet = new_wallet WHERE x.id = of RETURNING * INTO c;
-    IF c.id IS NULL THEN
-        RAISE EXCEPTION 'there is no company %', of USING ERRCODE = 'no_data_found';
-    END IF;
-    going_on := array(SELECT f FROM platform.in_flight(of) f ORDER BY f.asked_at);
-    FOREACH r IN ARRAY going_on LOOP
-        SELECT i.id INTO held FROM intent.intents i WHERE i.key = r.key AND i.outcome IS NULL;
-        -- one that depends on another may have ended with it
-        IF held IS NOT NULL AND NOT intent.take_back(held, 'the company has another wallet', true) THEN
-            RAISE EXCEPTION '% is under way (%), and names the company''s wallet', r.key, intent.status_of(held)
-                USING ERRCODE = 'object_in_use', HINT = 'Wait for its end, then change the wallet.';
-        END IF;
-    END LOOP;
-    IF c.wallet <> (SELECT p.wallet FROM platform.issuer(of) p WHERE p.parent IS NULL) THEN
-        RETURN NEXT platform.ask('company', of, 'replace', c.revision);
-    END IF;
-    FOREACH r IN ARRAY going_on LOOP
-        IF r.purpose <> 'replace' THEN
-            RETURN NEXT platform.ask(r.subject, r.row_id, r.purpose, r.revision);
-        END IF;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION platform.change_company_wallet(uuid, text) IS 'As change_wallet, of a company';
-
-CREATE FUNCTION platform.change_user_wallet(of uuid, new_wallet text) RETURNS SETOF text
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    old_wallet text;
-    u platform.users;
-    token numeric;
-    left_behind integer;
-BEGIN
-    SELECT x.wallet INTO old_wallet FROM platform.users x WHERE x.id = of FOR NO KEY UPDATE;
-    UPDATE platform.users x SET wallet = new_wallet WHERE x.id = of RETURNING * INTO u;
-    IF u.id IS NULL THEN
-        RAISE EXCEPTION 'there is no user %', of USING ERRCODE = 'no_data_found';
-    END IF;
-    RETURN QUERY SELECT r.key FROM platform.requests r
-    WHERE r.row_id = of AND r.revision = u.revision AND r.outcome IS NULL ORDER BY r.asked_at;
-    FOR token IN
-        -- what the former wallet has, what is on its way there, and what was minted since for investments made with it
-        SELECT l.token_id FROM ledger.certificates l WHERE l.owner = old_wallet AND l.owner <> u.wallet AND NOT l.revoked
-        UNION
-        SELECT split_part(r.purpose, ':', 2)::numeric FROM platform.requests r
-        JOIN intent.intents i ON i.key = r.key AND i.outcome IS NULL
-        WHERE r.row_id = of AND r.purpose LIKE 'transfer:%' AND i.payload ->> 'to' <> u.wallet
-        UNION
-        SELECT l.token_id
-        FROM platform.investments i
-        JOIN event.share_certificate_certificate_minted m ON m.investment_id = i.chain_id
-        JOIN ledger.certificates l ON (l.address, l.token_id) = (m.address, m.token_id)
-        WHERE i.investor = of AND l.owner = i.wallet AND l.owner <> u.wallet AND NOT l.revoked
-        ORDER BY 1
-    LOOP
-        RETURN NEXT platform.ask('user', of, 'transfer:' || token, u.revision);
-    END LOOP;
-    SELECT count(*) INTO left_behind
-    FROM platform.investments i JOIN ledger.campaigns l ON l.campaign_id = platform.chain_id(i.campaign)
-    WHERE i.investor = of AND i.status = 'paid' AND i.wallet <> u.wallet AND l.status = 'active';
-    IF left_behind > 0 THEN
-        RAISE NOTICE '% investments in running campaigns stay with the wallet that made them: refunds go there', left_behind
-            USING HINT = 'Certificates minted for them later are moved by calling platform.change_wallet again.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION platform.change_user_wallet(uuid, text) IS 'As change_wallet, of a user';
-
 REVOKE ALL ON FUNCTION
     intent.place(text, jsonb, text, text), intent.take_back(uuid, text, boolean), platform.units(numeric),
-    platform.parent(uuid, text), platform.issuer(uuid),
-    platform.wish(uuid, text), platform.may_invest(platform.users), platform.campaign_parent(uuid),
-    platform.supersede(text, text), platform.ask(text, uuid, text, integer), platform.ask_for_user(),
-    platform.ask_for_company(), platform.document_of(uuid), platform.take_back(uuid, text, text),
-    platform.ask_for_campaign(), platform.ask_for_investment(), platform.note_outcome(),
-    platform.ask_again(text, uuid), platform.in_flight(uuid), platform.change_wallet(text, uuid, text),
-    platform.change_company_wallet(uuid, text), platform.change_user_wallet(uuid, text)
+    platform.parent(uuid, text), platform.issuer(uuid), platform.wish(uuid, text), platform.may_invest(platform.users),
+    platform.campaign_parent(uuid), platform.supersede(text, text), platform.ask(text, uuid, text, integer),
+    platform.in_flight(uuid), platform.drop_wallet(text), platform.renew(uuid),
+    platform.ask_for_user(), platform.ask_for_company(), platform.document_of(uuid), platform.take_back(uuid, text, text),
+    platform.ask_for_campaign(), platform.ask_for_investment(), platform.note_outcome()
 FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION platform.ask_again(text, uuid), platform.change_wallet(text, uuid, text) TO chainfirst_app;

@@ -10,4 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    migrate.run_file(op.get_bind(), "platform_0004.sql")
+    for name in ("platform_0004.sql", "platform_0004_mending.sql"):
+        migrate.run_file(op.get_bind(), name)
