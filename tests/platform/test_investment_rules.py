@@ -191,7 +191,7 @@ def test_paying(records: Records, campaign: uuid.UUID) -> None:
         pay(records, investment, payment_reference=None)
     custodian = records.user("custodian")
     records.act_as(custodian)
-    pay(records, investment, payment_reference="FT26140ABC")
+    pay(records, investment, payment_reference="FT26140ABC", paid_at="2026-05-20")
     held = records.row("investments", investment)
     assert held["paid_at"] is not None
     records.act_as(None)
