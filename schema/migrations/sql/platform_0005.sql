@@ -13,57 +13,41 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE WHEN octet_length(chain_id) = 66 THEN substr(chain_id, 3, 32)::uuid END;
 COMMENT ON FUNCTION platform.uuid_of(text) IS 'The UUID in an id of the chain (bytes32): its first 16 bytes';
 
-CREATE FUNCTION platform.chain_id_of(id uuid) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN '0x' || replace(id::text, '-', '') || repeat('0', 32);
-COMMENT ON FUNCTION platform.chain_id_of(uuid) IS 'A UUID as an id of the chain: the UUID, then zeros';
-
 CREATE FUNCTION platform.place(block_number bigint, tx_index integer, log_index integer) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN block_number::text || '-' || tx_index::text || '-' || log_index::text;
 COMMENT ON FUNCTION platform.place(bigint, integer, integer) IS 'Where an event is, as one text: an id for rows that are one event';
 
-CREATE FUNCTION platform.reading_user() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') THEN
-        RETURN NULL;
-    END IF;
-    RETURN nullif(current_setting('chainfirst.user', true), '')::uuid;
-END
-$$;
-COMMENT ON FUNCTION platform.reading_user() IS 'On whose behalf an app reads: the setting chainfirst.user; null: nobody''s, or it is no app';
-
+-- Who reads, as the policies of the tables have it: the app itself all, for staff all, for others what is theirs.
 CREATE FUNCTION platform.reads_all() RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') THEN
-        RETURN false;
-    END IF;
-    -- a setting that was local to an earlier transaction is empty now, no uuid
-    RETURN nullif(current_setting('chainfirst.user', true), '') IS NULL OR EXISTS (
-        SELECT FROM platform.users u
-        WHERE u.id = nullif(current_setting('chainfirst.user', true), '')::uuid AND u.active
-            AND u.role IN ('admin', 'compliance_officer', 'custodian', 'regulator')
-    );
-END
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE')
+        AND platform.may('admin', 'compliance_officer', 'custodian', 'regulator')
 $$;
 COMMENT ON FUNCTION platform.reads_all() IS
-    'Whether an app reads every record: it does unless it reads for a user who is an issuer or an investor';
+    'Whether every record is seen: by an app, unless it acts for a user who is no staff; not by the reader';
 
-REVOKE ALL ON FUNCTION platform.uuid_of(text), platform.chain_id_of(uuid), platform.place(bigint, integer, integer),
-    platform.reading_user(), platform.reads_all() FROM PUBLIC;
+CREATE FUNCTION platform.reading_user(as_role text) RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') AND platform.acting_role() = as_role THEN
+        platform.acting_user()
+    END
+$$;
+COMMENT ON FUNCTION platform.reading_user(text) IS 'The user whose own records are seen, if that is an issuer or an investor, as asked; else null';
+
+REVOKE ALL ON FUNCTION platform.uuid_of(text), platform.place(bigint, integer, integer), platform.reads_all(),
+    platform.reading_user(text) FROM PUBLIC;
 -- the daemon: these are in indexes of tables that it fills
 GRANT EXECUTE ON FUNCTION platform.uuid_of(text), platform.place(bigint, integer, integer) TO chainfirst_daemon;
-GRANT EXECUTE ON FUNCTION platform.uuid_of(text), platform.chain_id_of(uuid), platform.place(bigint, integer, integer),
-    platform.reading_user(), platform.reads_all() TO chainfirst_app, chainfirst_reader;
+GRANT EXECUTE ON FUNCTION platform.uuid_of(text), platform.place(bigint, integer, integer), platform.reads_all(),
+    platform.reading_user(text) TO chainfirst_app, chainfirst_reader;
 
 -- What the views look up.
 CREATE INDEX ON ledger.investors (investor);
-CREATE INDEX ON ledger.issuers (company_id);
 CREATE INDEX ON ledger.issuers (platform.uuid_of(company_id));
 CREATE INDEX ON ledger.campaigns (platform.uuid_of(campaign_id));
 CREATE INDEX ON ledger.campaigns (status, address);
+CREATE INDEX ON ledger.certificates (token_id);
 CREATE INDEX ON ledger.certificates (investment_id);
 CREATE INDEX ON ledger.certificates (platform.uuid_of(investment_id));
 CREATE INDEX ON ledger.certificates (platform.uuid_of(campaign_id));
@@ -73,10 +57,18 @@ CREATE INDEX escrows_refunded ON ledger.escrows (address) WHERE investors_remain
 CREATE INDEX ON event.issuer_registry_issuer_campaign_changed (campaign);
 CREATE INDEX ON event.issuer_registry_issuer_campaign_changed (platform.uuid_of(company_id));
 CREATE INDEX ON event.campaign_investment_recorded (platform.uuid_of(investment_id));
+-- with the address for refunds; without it is of no use then
+CREATE INDEX ON event.campaign_investment_recorded (investor, address);
+DROP INDEX event.campaign_investment_recorded_investor_idx;
+CREATE INDEX ON event.share_certificate_certificate_transferred (token_id);
 CREATE INDEX ON event.campaign_investor_refunded (platform.place(block_number, tx_index, log_index));
 CREATE INDEX ON event.share_certificate_certificate_transferred (platform.place(block_number, tx_index, log_index));
 CREATE INDEX ON event.share_certificate_base_uri_changed (address, block_number, tx_index, log_index);
 CREATE INDEX ON event.share_certificate_registrar_transferred (address, token_id, block_number, tx_index);
+
+CREATE INDEX investments_wallet ON platform.investments (wallet);
+-- what happens once is asked for by one request, whatever becomes of it
+CREATE UNIQUE INDEX requests_once ON platform.requests (row_id, purpose) WHERE target IS NULL;
 
 -- The latest request of a row, for the views.
 CREATE VIEW platform.row_intents AS

@@ -19,26 +19,15 @@ SELECT
     CASE WHEN u.ending IN ('failed', 'cancelled') THEN coalesce(u.investors_remaining, u.investor_count) END
         AS investors_remaining,
     coalesce(
-        u.created_block <= (SELECT k.final_number FROM chain.cursor k)
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_investment_recorded e
-            WHERE e.address = u.address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ) AND NOT EXISTS (
-            SELECT FROM event.campaign_campaign_finalized e
-            WHERE e.address = u.address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ) AND NOT EXISTS (
-            SELECT FROM event.campaign_campaign_cancelled e
-            WHERE e.address = u.address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ) AND NOT EXISTS (
-            SELECT FROM event.campaign_funds_released e
-            WHERE e.address = u.address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ) AND NOT EXISTS (
-            SELECT FROM event.campaign_investor_refunded e
-            WHERE e.address = u.address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ) AND NOT EXISTS (
-            SELECT FROM event.campaign_fee_withdrawn e
-            WHERE e.address = u.address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ), false
+        greatest(
+            u.created_block,
+            (SELECT max(e.block_number) FROM event.campaign_investment_recorded e WHERE e.address = u.address),
+            (SELECT max(e.block_number) FROM event.campaign_campaign_finalized e WHERE e.address = u.address),
+            (SELECT max(e.block_number) FROM event.campaign_campaign_cancelled e WHERE e.address = u.address),
+            (SELECT max(e.block_number) FROM event.campaign_funds_released e WHERE e.address = u.address),
+            (SELECT max(e.block_number) FROM event.campaign_investor_refunded e WHERE e.address = u.address),
+            (SELECT max(e.block_number) FROM event.campaign_fee_withdrawn e WHERE e.address = u.address)
+        ) <= (SELECT k.final_number FROM chain.cursor k), false
     ) AS is_final,
     u.created_at
 FROM (
@@ -99,7 +88,7 @@ SELECT
 FROM event.campaign_investor_refunded f
 JOIN ledger.campaigns c ON c.address = f.address
 LEFT JOIN platform.users o ON o.wallet = f.investor
-    AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user()));
+    AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user('investor')));
 COMMENT ON VIEW api.refund_transactions IS 'What was paid back: one row for each investor of a failed or cancelled campaign';
 COMMENT ON COLUMN api.refund_transactions.id IS 'The place of its event: block, transaction, log';
 COMMENT ON COLUMN api.refund_transactions.campaign IS 'The campaign';
@@ -134,16 +123,17 @@ SELECT
     ) AS mint_tx_hash,
     u.minted_at, u.transfer_count > 0 AS transferred, u.transfer_count, u.revoked, u.revoke_reason, u.minted_block AS block_number,
     coalesce(
-        u.minted_block <= (SELECT k.final_number FROM chain.cursor k)
-        AND NOT EXISTS (
-            SELECT FROM event.share_certificate_transfer e
-            WHERE e.address = u.address AND e.token_id = u.token_id
-                AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ) AND NOT EXISTS (
-            SELECT FROM event.share_certificate_certificate_revoked e
-            WHERE e.address = u.address AND e.token_id = u.token_id
-                AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ), false
+        greatest(
+            u.minted_block,
+            (
+                SELECT max(e.block_number) FROM event.share_certificate_transfer e
+                WHERE e.address = u.address AND e.token_id = u.token_id
+            ),
+            (
+                SELECT max(e.block_number) FROM event.share_certificate_certificate_revoked e
+                WHERE e.address = u.address AND e.token_id = u.token_id
+            )
+        ) <= (SELECT k.final_number FROM chain.cursor k), false
     ) AS is_final
 FROM (
     SELECT platform.uuid_of(c.investment_id) AS id, p.id AS investment, c.*

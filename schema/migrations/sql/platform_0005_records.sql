@@ -60,23 +60,25 @@ SELECT
         ORDER BY e.block_number DESC, e.tx_index DESC, e.log_index DESC LIMIT 1
     ) AS last_campaign_year,
     coalesce(
-        u.registered_block <= (SELECT k.final_number FROM chain.cursor k)
-        AND NOT EXISTS (
-            SELECT FROM event.issuer_registry_issuer_campaign_changed e
-            WHERE e.address = u.registry AND e.company_id = u.company_id AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.issuer_registry_issuer_status_changed e
-            WHERE e.address = u.registry AND e.company_id = u.company_id AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.issuer_registry_issuer_document_updated e
-            WHERE e.address = u.registry AND e.company_id = u.company_id AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.issuer_registry_issuer_replaced e
-            WHERE e.address = u.registry AND e.company_id = u.company_id AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ), false
+        greatest(
+            u.registered_block,
+            (
+                SELECT max(e.block_number) FROM event.issuer_registry_issuer_campaign_changed e
+                WHERE e.address = u.registry AND e.company_id = u.company_id
+            ),
+            (
+                SELECT max(e.block_number) FROM event.issuer_registry_issuer_status_changed e
+                WHERE e.address = u.registry AND e.company_id = u.company_id
+            ),
+            (
+                SELECT max(e.block_number) FROM event.issuer_registry_issuer_document_updated e
+                WHERE e.address = u.registry AND e.company_id = u.company_id
+            ),
+            (
+                SELECT max(e.block_number) FROM event.issuer_registry_issuer_replaced e
+                WHERE e.address = u.registry AND e.company_id = u.company_id
+            )
+        ) <= (SELECT k.final_number FROM chain.cursor k), false
     ) AS is_final,
     (SELECT r.key FROM platform.row_intents r WHERE r.row_id = u.record) AS intent_key,
     (SELECT r.status FROM platform.row_intents r WHERE r.row_id = u.record) AS intent_status,
@@ -92,12 +94,12 @@ FROM (
         coalesce(i.active, false) AS active, i.active_campaign, i.document_uri AS registered_uri, p.created_at
     FROM platform.companies p
     LEFT JOIN platform.users o ON o.id = p.owner
-        AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user()))
+        AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user('issuer')))
     LEFT JOIN LATERAL (
-        SELECT s.* FROM ledger.issuers s WHERE s.company_id = platform.chain_id_of(p.id)
+        SELECT s.* FROM ledger.issuers s WHERE s.company_id = platform.chain_id(p.id)
         ORDER BY s.registered_block DESC LIMIT 1
     ) i ON true
-    WHERE i.company_id IS NOT NULL OR (SELECT platform.reads_all()) OR p.owner = (SELECT platform.reading_user())
+    WHERE i.company_id IS NOT NULL OR (SELECT platform.reads_all()) OR p.owner = (SELECT platform.reading_user('issuer'))
     UNION ALL
     -- registered, and none of the platform's
     SELECT
@@ -150,38 +152,33 @@ SELECT
         ORDER BY e.block_number LIMIT 1
     ) AS deployment_tx_hash,
     u.deadline, u.record_until, u.paused, u.started_at, u.ended_at,
-    EXISTS (SELECT FROM event.campaign_funds_released e WHERE e.address = u.smart_contract_address) AS funds_released,
-    (
-        SELECT e.block_time FROM event.campaign_funds_released e WHERE e.address = u.smart_contract_address
-        ORDER BY e.block_number DESC LIMIT 1
-    ) AS funds_released_at,
+    coalesce(
+        (SELECT e.released_at IS NOT NULL FROM ledger.escrows e WHERE e.address = u.smart_contract_address), false
+    ) AS funds_released,
+    (SELECT e.released_at FROM ledger.escrows e WHERE e.address = u.smart_contract_address) AS funds_released_at,
     u.cancel_reason, u.submitted_at, u.approved_by, u.approved_at, u.rejection_reason, u.cancelled_by, u.cancelled_at,
     coalesce(
-        u.created_block <= (SELECT k.final_number FROM chain.cursor k)
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_investment_recorded e
-            WHERE e.address = u.smart_contract_address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_campaign_finalized e
-            WHERE e.address = u.smart_contract_address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_campaign_cancelled e
-            WHERE e.address = u.smart_contract_address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_funds_released e
-            WHERE e.address = u.smart_contract_address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_paused e
-            WHERE e.address = u.smart_contract_address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        )
-        AND NOT EXISTS (
-            SELECT FROM event.campaign_unpaused e
-            WHERE e.address = u.smart_contract_address AND e.block_number > (SELECT k.final_number FROM chain.cursor k)
-        ), false
+        greatest(
+            u.created_block,
+            (
+                SELECT max(e.block_number) FROM event.campaign_investment_recorded e
+                WHERE e.address = u.smart_contract_address
+            ),
+            (
+                SELECT max(e.block_number) FROM event.campaign_campaign_finalized e
+                WHERE e.address = u.smart_contract_address
+            ),
+            (
+                SELECT max(e.block_number) FROM event.campaign_campaign_cancelled e
+                WHERE e.address = u.smart_contract_address
+            ),
+            (
+                SELECT max(e.block_number) FROM event.campaign_funds_released e
+                WHERE e.address = u.smart_contract_address
+            ),
+            (SELECT max(e.block_number) FROM event.campaign_paused e WHERE e.address = u.smart_contract_address),
+            (SELECT max(e.block_number) FROM event.campaign_unpaused e WHERE e.address = u.smart_contract_address)
+        ) <= (SELECT k.final_number FROM chain.cursor k), false
     ) AS is_final,
     (SELECT r.key FROM platform.row_intents r WHERE r.row_id = u.record) AS intent_key,
     (SELECT r.status FROM platform.row_intents r WHERE r.row_id = u.record) AS intent_status,
@@ -202,7 +199,7 @@ FROM (
     FROM ledger.campaigns c
     JOIN platform.campaigns p ON p.id = platform.uuid_of(c.campaign_id)
     UNION ALL
-    -- on the chain alone: another operator's
+    -- on the chain alone: another operator's. OFFSET 0: looked up row by row, for most have one
     SELECT
         platform.uuid_of(c.campaign_id), NULL, platform.uuid_of(x.company_id), NULL, NULL, c.terms ->> 'documentURI', c.status,
         (c.terms ->> 'fundingGoal')::numeric * 0.01, (c.terms ->> 'minInvestment')::numeric * 0.01,
@@ -213,37 +210,33 @@ FROM (
         c.created_block, c.created_at, c.ended_at, c.cancel_reason, NULL, NULL, NULL, NULL, NULL, NULL, c.created_at
     FROM ledger.campaigns c
     LEFT JOIN event.issuer_registry_issuer_campaign_changed x ON x.campaign = c.address
-    WHERE NOT EXISTS (SELECT FROM platform.campaigns p WHERE p.id = platform.uuid_of(c.campaign_id))
+    WHERE NOT EXISTS (SELECT FROM platform.campaigns p WHERE p.id = platform.uuid_of(c.campaign_id) OFFSET 0)
     UNION ALL
     -- approved and not on the chain: it has a request that isn't confirmed. Called off in time, it is cancelled
     SELECT
         p.id, p.id, p.company, p.title, p.description, p.document_uri,
         CASE WHEN p.cancelled_at IS NOT NULL AND r.outcome IS NOT NULL THEN 'cancelled' ELSE 'approved' END,
         p.goal, p.min_investment, p.max_investment, p.duration_days, p.grace_days, p.threshold_bps,
-        0, 0, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, p.cancel_reason, p.submitted_at, p.approved_by,
+        0::numeric, 0::bigint, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, p.cancel_reason, p.submitted_at, p.approved_by,
         p.approved_at, p.rejection_reason, p.cancelled_by, p.cancelled_at, p.created_at
     FROM platform.requests r
     JOIN platform.campaigns p ON p.id = r.row_id AND p.status = 'approved'
     WHERE r.subject = 'campaign' AND r.purpose = 'create' AND r.outcome IS DISTINCT FROM 'confirmed'
-        AND NOT EXISTS (
-            SELECT FROM platform.requests l
-            WHERE l.row_id = r.row_id AND l.purpose = 'create' AND l.revision > r.revision
-        )
         AND NOT EXISTS (SELECT FROM ledger.campaigns c WHERE platform.uuid_of(c.campaign_id) = p.id)
         AND ((SELECT platform.reads_all()) OR EXISTS (
-            SELECT FROM platform.companies o WHERE o.id = p.company AND o.owner = (SELECT platform.reading_user())
+            SELECT FROM platform.companies o WHERE o.id = p.company AND o.owner = (SELECT platform.reading_user('issuer'))
         ))
     UNION ALL
     SELECT
         p.id, p.id, p.company, p.title, p.description, p.document_uri, p.status,
         p.goal, p.min_investment, p.max_investment, p.duration_days, p.grace_days, p.threshold_bps,
-        0, 0, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, p.cancel_reason, p.submitted_at, p.approved_by,
+        0::numeric, 0::bigint, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, p.cancel_reason, p.submitted_at, p.approved_by,
         p.approved_at, p.rejection_reason, p.cancelled_by, p.cancelled_at, p.created_at
     FROM platform.campaigns p
     WHERE p.status IN ('draft', 'pending', 'rejected')
         AND NOT EXISTS (SELECT FROM ledger.campaigns c WHERE platform.uuid_of(c.campaign_id) = p.id)
         AND ((SELECT platform.reads_all()) OR EXISTS (
-            SELECT FROM platform.companies o WHERE o.id = p.company AND o.owner = (SELECT platform.reading_user())
+            SELECT FROM platform.companies o WHERE o.id = p.company AND o.owner = (SELECT platform.reading_user('issuer'))
         ))
 ) u;
 COMMENT ON VIEW api.campaigns IS 'Campaigns, from draft to end';
@@ -311,7 +304,7 @@ FROM (
     JOIN event.campaign_investment_recorded l ON l.investment_id = p.chain_id
     JOIN ledger.campaigns c ON c.address = l.address
     LEFT JOIN platform.users o ON o.id = p.investor
-        AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user()))
+        AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user('investor')))
     WHERE NOT EXISTS (
         SELECT FROM event.campaign_investor_refunded f WHERE f.investor = l.investor AND f.address = l.address
     )
@@ -325,7 +318,7 @@ FROM (
     JOIN platform.investments p ON p.chain_id = l.investment_id
     JOIN ledger.campaigns c ON c.address = l.address
     LEFT JOIN platform.users o ON o.id = p.investor
-        AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user()))
+        AND ((SELECT platform.reads_all()) OR o.id = (SELECT platform.reading_user('investor')))
     UNION ALL
     -- on the chain alone
     SELECT
@@ -356,12 +349,8 @@ FROM (
     FROM platform.requests r
     JOIN platform.investments p ON p.id = r.row_id AND p.status = 'paid'
     WHERE r.subject = 'investment' AND r.purpose = 'record' AND r.outcome IS DISTINCT FROM 'confirmed'
-        AND NOT EXISTS (
-            SELECT FROM platform.requests l
-            WHERE l.row_id = r.row_id AND l.purpose = 'record' AND l.revision > r.revision
-        )
         AND NOT EXISTS (SELECT FROM event.campaign_investment_recorded l WHERE l.investment_id = p.chain_id)
-        AND ((SELECT platform.reads_all()) OR p.investor = (SELECT platform.reading_user()))
+        AND ((SELECT platform.reads_all()) OR p.investor = (SELECT platform.reading_user('investor')))
     UNION ALL
     SELECT
         p.id, p.id, p.campaign, p.investor, p.wallet, p.amount, p.status,
@@ -370,7 +359,7 @@ FROM (
     FROM platform.investments p
     WHERE p.status <> 'paid'
         AND NOT EXISTS (SELECT FROM event.campaign_investment_recorded l WHERE l.investment_id = p.chain_id)
-        AND ((SELECT platform.reads_all()) OR p.investor = (SELECT platform.reading_user()))
+        AND ((SELECT platform.reads_all()) OR p.investor = (SELECT platform.reading_user('investor')))
 ) u;
 COMMENT ON VIEW api.investments IS 'Investments, from the app''s record to the chain';
 COMMENT ON COLUMN api.investments.id IS 'UUID. Of one that the platform has no record of: the first 16 bytes of its id on chain';
