@@ -1,4 +1,4 @@
-"""The platform's life, step by step: what its app asks in the database, and what investors send to the chain.
+"""The platform's life, step by step: what its app records, and what investors send to the chain.
 
 What follows from that is nobody's to ask: campaigns are finalized, issuers paid, investors refunded and
 certificates minted by the daemon's rules.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chainfirst.ops import errors
 from chainfirst.ops.demo import cast
-from chainfirst.ops.demo.app import App, Wish
+from chainfirst.ops.demo.app import App
 from chainfirst.ops.demo.cast import COMPANIES, DAY, INVESTORS, Cast, Investment
 from chainfirst.ops.demo.chain import Call, Chain
 from chainfirst.ops.demo.pace import Pace
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 REORGANISATION = 5  # blocks
 KILLS = 2
 LOUD, KILL = "REORGANISATION", "KILL -9"
-HASH = f"0x{bytes(range(32)).hex()}"  # stands for that of a document
 
 
 class Daemon(Protocol):
@@ -62,51 +61,36 @@ class Play:
         yield from self._certificates()
 
     def _admission(self) -> Iterator[str]:
+        yield "the app enters those who work for the platform"
+        self.app.enter_staff()
         for each in COMPANIES:
-            yield f"the app asks to register {each.name}"
-            self.app.ask(
-                Wish("issuer.register",
-                     {"company": _uuid(each.name), "wallet": self.cast[each.key], "credential_hash": HASH,
-                      "document_uri": f"ipfs://{each.key}", "name": each.name}, _registration(each.key))
-            )  # fmt: skip
-        suspended = COMPANIES[2]
-        wallet, suspension = self.cast[suspended.key], f"suspend {suspended.key}"
-        yield f"{suspended.name} shall be suspended when it is registered, and reinstated after that"
-        self.app.ask(
-            Wish("issuer.set_active", {"wallet": wallet, "active": False}, suspension,
-                 _registration(suspended.key)),
-            Wish("issuer.set_active", {"wallet": wallet, "active": True}, _reinstatement(suspended.key),
-                 suspension),
-        )  # fmt: skip
-        yield f"{len(INVESTORS)} investors shall be verified, and get {cast.birr(cast.FUNDS)} birr each"
-        self.app.ask(
-            *(Wish("investor.set_verified", {"investor": self.cast[name], "verified": True}, f"verify {name}")
-              for name in INVESTORS)
-        )  # fmt: skip
+            yield f"{each.name} is entered by its owner and verified by compliance"
+            self.app.enter_company(each, self.cast[each.key])
+            self.app.verify_company(each)
+        yield f"{len(INVESTORS)} investors are verified, and get {cast.birr(cast.FUNDS)} birr each"
+        self.app.admit_investors({name: self.cast[name] for name in INVESTORS})
         token, factory = self.contracts["token"], self.contracts["campaign_factory"]
         self.chain.block(
             *(self._call("bank", token, "mint", self.cast[name], cast.FUNDS) for name in INVESTORS),
             self._call("bank", token, "mint", self.cast["treasury"], cast.TREASURY_FUNDS),
             self._call("treasury", token, "approve", factory.address, 2**256 - 1),
         )
+        yield from self._all_confirmed()
+        suspended = COMPANIES[2]
+        for verified, what in ((False, "withdraws the verification of"), (True, "verifies again")):
+            yield f"compliance {what} {suspended.name}"
+            self.app.verify_company(suspended, verified)
+            yield from self._all_confirmed()
 
     def _opening(self) -> Iterator[str]:
         for each in COMPANIES:
-            yield f"the app asks for the campaign of {each.name}: {each.goal_birr:,} birr"
-            parent = _reinstatement(each.key) if each is COMPANIES[2] else _registration(each.key)
-            self.app.ask(
-                Wish("campaign.create",
-                     {"campaign": _uuid(each.key), "issuer": self.cast[each.key],
-                      "funding_goal": str(cast.santim(each.goal_birr)), "min_investment": str(cast.MINIMUM),
-                      "max_investment": "0", "duration_seconds": cast.DURATION, "grace_seconds": cast.GRACE,
-                      "success_threshold_bps": cast.THRESHOLD_BPS, "document_uri": f"ipfs://{each.key}/offer",
-                      "title": f"{each.name} shares"}, f"campaign of {each.key}", parent)
-            )  # fmt: skip
+            yield f"{each.name} drafts its campaign, compliance approves it: {each.goal_birr:,} birr"
+            self.app.open_campaign(each)
         yield from self._all_confirmed()
         for each in COMPANIES:
-            address = self.app.campaign(cast.new_id(each.key))
+            address = self.app.campaign(each)
             if address is None:
-                raise errors.FatalError(f"the campaign of {each.name} is confirmed, but not in the ledger")
+                raise errors.FatalError(f"the campaign of {each.name} is confirmed, but not active")
             self.campaigns[each.key] = self.chain.contract("CampaignImplementation", address)
         yield "the investors allow the campaigns to take their birr"
         token = self.contracts["token"]
@@ -118,8 +102,9 @@ class Play:
     def _investing(self, investments: Sequence[Investment]) -> Iterator[str]:
         for each in investments:
             yield _words(each)
+            self.app.invest(each)
             if each.by_bank:
-                self.app.ask(self._payment(each))
+                self.app.pay(each)
             else:
                 self.chain.block(self._invest(each))
 
@@ -129,19 +114,21 @@ class Play:
         investments = cast.REORGANISED
         for pair in zip(investments[::2], investments[1::2], strict=True):
             yield "; ".join(map(_words, pair))
-            self.app.ask(*(self._payment(each) for each in pair if each.by_bank))
+            for each in pair:
+                self.app.invest(each)
+            self.app.pay(*(each for each in pair if each.by_bank))
             self.pace.until(self.app.all_sent, "send what is asked", blocks=False)
             self.chain.block(*(self._invest(each) for each in pair if not each.by_bank))
         self.pace.to_head()
-        keys = [_key(each) for each in investments if each.by_bank]
-        self.lost = self.app.statuses(keys).count("included")
+        paid = [each for each in investments if each.by_bank]
+        self.lost = self.app.statuses(paid).count("included")
         *dropped, a, b, c = (each for each in investments if not each.by_bank)
         yield f"{LOUD}: the last {REORGANISATION} blocks are replaced by others"
         self.chain.replace(
             REORGANISATION, [(self._invest(each), place) for each, place in ((c, 0), (b, 2), (a, 4))]
         )
         self.pace.to_head()
-        now = self.app.statuses(keys)
+        now = self.app.statuses(paid)
         yield (
             f"{LOUD}: 3 investments are in other blocks, {len(dropped)} are gone, and {self.lost} that the "
             f"daemon sent; its intents: {', '.join(f'{now.count(each)} {each}' for each in sorted({*now}))}"
@@ -154,7 +141,9 @@ class Play:
         paid = [each for each in cast.AFTER if each.by_bank]
         invested = [each for each in cast.AFTER if not each.by_bank]
         yield "; ".join(map(_words, paid))
-        self.app.ask(*(self._payment(each) for each in paid))
+        for each in paid:
+            self.app.invest(each)
+        self.app.pay(*paid)
         self.pace.until(self.app.all_sent, "send what is asked", blocks=False)
         yield f"{KILL}: the daemon is killed with {len(paid)} transactions in flight"
         self.daemon.kill()
@@ -164,18 +153,22 @@ class Play:
         yield from self._all_confirmed()
 
     def _early_ends(self) -> Iterator[str]:
-        yield "the owner's app asks to cancel the campaign of Awash Dairy: all its investors get their money"
-        reason = "the licence was withdrawn"
-        self.app.ask(Wish("campaign.cancel", {"campaign": _uuid("dairy"), "reason": reason}, "cancel dairy"))
+        yield "the campaign of Awash Dairy is called off: all its investors get their money"
+        self.app.call_off(cast.company("dairy"), "the licence was withdrawn")
         yield "Abay Solar has reached its goal: the campaign ends early, its issuer is paid, by the rules"
         yield from self._rules("solar", "dairy")
         self.chain.block(self._call("fees", self.campaigns["solar"], "withdrawFee"))
 
     def _late_ends(self) -> Iterator[str]:
         deadline = self._deadline()
+        for each in cast.IN_GRACE:
+            yield f"{each.investor} orders a payment by bank, which takes its time"
+            self.app.invest(each)
         yield "30 days pass: the deadline"
         self.chain.pass_time(deadline + DAY)
-        yield from self._investing(cast.IN_GRACE)
+        for each in cast.IN_GRACE:
+            yield _words(each)
+            self.app.pay(each)
         yield from self._all_confirmed()
         yield f"{KILL}: the daemon is killed while nothing is under way"
         self.daemon.kill()
@@ -187,16 +180,12 @@ class Play:
 
     def _certificates(self) -> Iterator[str]:
         certificate = self.contracts["share_certificate"]
-        given, revoked = (
-            self.app.certificate(self.campaigns[key].address, self.cast[name])
-            for key, name in (("solar", "Genet"), ("coffee", "Bekele"))
-        )
+        given = self.app.certificate(cast.company("solar"), self.cast["Genet"])
         yield f"Genet gives certificate {given} to Meron"
         genet, meron = self.cast["Genet"], self.cast["Meron"]
         self.chain.block(self._call("Genet", certificate, "transferFrom", genet, meron, given))
-        yield f"the app asks to revoke certificate {revoked} of Bekele"
-        payload = {"token_id": str(revoked), "reason": "a court's order"}
-        self.app.ask(Wish("certificate.revoke", payload, f"revoke certificate {revoked}"))
+        yield f"{cast.FORGETFUL} has lost a key: another wallet is entered, and the certificates move there"
+        self.app.change_wallet(cast.FORGETFUL, self.cast[cast.OTHER_WALLET])
         yield from self._all_confirmed()
 
     def _all_confirmed(self) -> Iterator[str]:
@@ -220,35 +209,9 @@ class Play:
     def _invest(self, each: Investment) -> Call:
         return self._call(each.investor, self.campaigns[each.company], "invest", each.id, each.amount)
 
-    def _payment(self, each: Investment) -> Wish:
-        payload = {
-            "campaign": _uuid(each.company),
-            "investment": cast.as_uuid(each.id),
-            "investor": self.cast[each.investor],
-            "amount": str(each.amount),
-            "payment_reference": each.payment,
-        }
-        return Wish("campaign.record_investment", payload, _key(each))
-
     def _deadline(self) -> int:
         """The latest of all campaigns, in seconds of the epoch."""
         return max(int(each.functions.setup().call()[4]) for each in self.campaigns.values())
-
-
-def _uuid(name: str) -> str:
-    return cast.as_uuid(cast.new_id(name))
-
-
-def _registration(company: str) -> str:
-    return f"register {company}"
-
-
-def _reinstatement(company: str) -> str:
-    return f"reinstate {company}"
-
-
-def _key(each: Investment) -> str:
-    return f"record {each.payment}"
 
 
 def _words(each: Investment) -> str:

@@ -1,6 +1,8 @@
 """Ledger and intents at the end, as tables that a person can check by hand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 
 from chainfirst.ops.demo import cast, view
 from chainfirst.ops.demo.cast import Cast, birr
@@ -13,7 +15,10 @@ from rich.table import Table
 
 WIDTH = 124  # characters of the widest table
 # left-aligned
-TEXTS = {"company", "status", "investor", "campaign", "how", "wallet", "owner", "state", "kind"}
+TEXTS = {
+    "company", "status", "investor", "campaign", "how", "wallet", "owner", "state", "kind",
+    "title", "what", "at",
+}  # fmt: skip
 GWEI = 10**9  # wei
 AMOUNTS = ("goal", "invested", "released_amount", "fee_paid", "refunded", "escrow_balance")
 
@@ -89,6 +94,13 @@ def show_intents(console: Console, found: Intents) -> None:
     _print(console, "Intents, from submit to confirmed (with what they depend on)", headings, rows)
 
 
+def show_views(console: Console, views: Mapping[str, Sequence[Row]], who: Cast) -> None:
+    """Print what apps see."""
+    for name, rows in views.items():
+        headings = list(rows[0]) if rows else ["nothing"]
+        _print(console, name, headings, [[_seen(value, who) for value in row.values()] for row in rows])
+
+
 def verdict(console: Console, checks: Sequence[Check]) -> bool:
     """Print every check, with both sides where it is wrong; whether all are right."""
     lines(
@@ -120,6 +132,19 @@ def _print(console: Console, title: str, headings: Sequence[str], rows: Sequence
     # a narrow terminal wraps the lines, nothing is cut
     wide = Console(file=console.file, width=max(console.width, WIDTH), force_terminal=console.is_terminal)
     wide.print(table)
+
+
+def _seen(value: object, who: Cast) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return who.name(value) if isinstance(value, str) else str(value)
 
 
 def _company(row: Row, who: Cast) -> str:

@@ -11,7 +11,7 @@ import psycopg
 import requests
 from chainfirst.contracts.deploy import Plan, deploy
 from chainfirst.ops import errors
-from chainfirst.ops.demo import app, cast, checks, intents, ledger, report, view
+from chainfirst.ops.demo import api, app, cast, checks, intents, ledger, report, view
 from chainfirst.ops.demo.chain import Chain
 from chainfirst.ops.demo.interrupts import Interrupts
 from chainfirst.ops.demo.pace import Pace
@@ -91,7 +91,6 @@ def _play(servers: Servers, interrupts: Interrupts, console: Console, install_di
         servers.start()
     lines.say("the database gets its schema")
     migrate.migrate(migrate.engine(servers.database_url), platform_enabled=True)
-    app.may(servers.database_url, "certificate.revoke")
     lines.say("the platform's contracts are deployed; the daemon's keys get their roles, and ether for gas")
     chain = Chain(servers.node.url)
     who = cast.Cast.of(chain.accounts(), servers.signers)
@@ -131,8 +130,10 @@ def _play(servers: Servers, interrupts: Interrupts, console: Console, install_di
             seen.close()
         final, last = ledger.read(connection), ledger.glance(connection, latest=0)
         wishes, led = intents.read(connection), intents.leaders(connection) - before
+        seen_by_apps = api.read(connection)
     report.show(console, final, who)
     report.show_intents(console, wishes)
+    report.show_views(console, seen_by_apps, who)
     codes = [_command(servers, console, command) for command in ("verify", "reconcile")]
     found = [
         *checks.of_the_script(final, last, who),

@@ -4,7 +4,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_variable
 DECLARE
     r platform.requests;
-    why_not text;
+    wanted record;
     reasons text[] := '{}';
     asked boolean := false;
 BEGIN
@@ -19,9 +19,14 @@ BEGIN
         ELSIF EXISTS (SELECT FROM platform.requests n WHERE n.target = r.target AND n.asked_at > r.asked_at) THEN
             CONTINUE;  -- superseded
         ELSE
-            SELECT w.why_not INTO why_not FROM platform.wish(r.row_id, r.purpose) w;
-            IF why_not IS NOT NULL THEN
-                reasons := reasons || format('%s is %s, and %s', r.key, r.outcome, why_not);
+            SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
+            IF r.purpose = 'verify' AND wanted.target IS DISTINCT FROM r.target THEN
+                -- the user left that wallet while it said so
+                r.purpose := 'retire:' || split_part(r.target, ':', 2);
+                SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
+            END IF;
+            IF wanted.why_not IS NOT NULL THEN
+                reasons := reasons || format('%s is %s, and %s', r.key, r.outcome, wanted.why_not);
             ELSE
                 -- a year may have begun with another campaign
                 PERFORM platform.check_launch(c) FROM platform.campaigns c WHERE c.id = r.row_id AND r.purpose = 'create';
@@ -99,7 +104,9 @@ BEGIN
         RAISE EXCEPTION 'there is no user %', of USING ERRCODE = 'no_data_found';
     END IF;
     -- what isn't paid yet goes along; the guard says where to
-    UPDATE platform.investments i SET wallet = u.wallet WHERE i.investor = of AND i.status = 'pending';
+    -- one that came by a transaction of the investor's own stays pending, and stays with the wallet that sent it
+    UPDATE platform.investments i SET wallet = u.wallet WHERE i.investor = of AND i.status = 'pending'
+        AND NOT EXISTS (SELECT FROM ledger.investments l WHERE l.investment_id = i.chain_id);
     FOR token IN
         -- what the former wallet has, what is on its way there, and what was minted since for investments made with it
         SELECT l.token_id FROM ledger.certificates l WHERE l.owner = old_wallet AND l.owner <> u.wallet AND NOT l.revoked
