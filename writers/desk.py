@@ -74,6 +74,7 @@ class Desk:
     settings: Settings
     epoch: int
     head: int
+    head_hash: str
     base_fee_wei: int | None
     gas_limit: int
     now: datetime

@@ -73,6 +73,7 @@ class Lane:
             self._settings,
             self._epoch,
             head.number,
+            head.hash,
             head.base_fee_wei,
             head.gas_limit,
             self._clock(),

@@ -6,7 +6,7 @@ before. The batch is small, and whatever happens between two steps is found agai
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,21 +17,32 @@ from chainfirst.writers.answers import Class, Reaction
 from chainfirst.writers.desk import Desk, KindLimits
 from chainfirst.writers.kinds import Call, Kind, Prepared
 from chainfirst.writers.limits import Decision
+from chainfirst.writers.refusals import Refusals
 from chainfirst.writers.reverts import Revert
 from chainfirst.writers.store import Candidate
 
 BATCH = 50
 DAY = timedelta(days=1)
+NO_HEAD = frozenset({rpc_errors.Kind.BLOCK_UNKNOWN, rpc_errors.Kind.LAG})  # a replica that lags
 logger = log.get("lane")
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """Why an intent isn't signed now; `refused`: since when its call is reverted, as far as that counts."""
+
+    reason: str
+    refused: store.Refusal | None = None
+    alert: bool = False
 
 
 @dataclass
 class _Round:
-    """The verdicts on a round's candidates, written in one transaction. `wait`: reason, reverted, alert."""
+    """The verdicts on a round's candidates, written in one transaction."""
 
     prepared: dict[uuid.UUID, Prepared] = field(default_factory=dict)
     rejected: dict[uuid.UUID, str] = field(default_factory=dict)
-    waiting: dict[uuid.UUID, tuple[str, bool, bool]] = field(default_factory=dict)
+    waiting: dict[uuid.UUID, _Wait] = field(default_factory=dict)
     spent: dict[str, int] = field(default_factory=dict)
 
 
@@ -64,7 +75,7 @@ def sign_new(desk: Desk, room: int, final: int | None) -> int:
         if not price.pays(market.base_fee_wei):
             # without its amount: another reason each block would be another line of history each block
             why = "the base fee is above writer.fees.fee_cap_wei"
-            round_.waiting |= {intent: (why, False, True) for intent, _ in ready}
+            round_.waiting |= {intent: _Wait(why, alert=True) for intent, _ in ready}
             price = None
     _write_verdicts(desk, round_)
     went_on = len(wanted) - len(ready)
@@ -86,18 +97,20 @@ def _validate(desk: Desk, wanted: Sequence[Candidate]) -> _Round:
         missing = store.incomplete(desk.conn, kind.tables)
         if missing:
             names = ", ".join(missing)
-            round_.waiting[each.id] = (f"these tables are not indexed to the head yet: {names}", False, False)
+            why = f"these tables are not indexed to the head yet: {names}"
+            round_.waiting[each.id] = _Wait(why, each.refused)
             continue
         try:
             prepared = kind.read(payload.loads(each.payload), book)
         except payload.NotFinal as error:
-            round_.waiting[each.id] = (str(error), False, False)
+            round_.waiting[each.id] = _Wait(str(error), each.refused)
             continue
         except payload.PayloadError as error:
             round_.rejected[each.id] = str(error)
             continue
         if missing := store.incomplete(desk.conn, [prepared.expected.table]):
-            round_.waiting[each.id] = (f"event.{missing[0]} is not indexed to the head yet", False, False)
+            why = f"event.{missing[0]} is not indexed to the head yet"
+            round_.waiting[each.id] = _Wait(why, each.refused)
             continue
         _check_limits(desk, each, kind, prepared, round_)
     return round_
@@ -117,7 +130,7 @@ def _within_the_day(
             round_.spent[name] = spent + (amount or 0)
             kept.append((intent, gas))
         else:
-            round_.waiting[intent] = (verdict.reason, False, False)
+            round_.waiting[intent] = _Wait(verdict.reason)
     return kept
 
 
@@ -131,7 +144,7 @@ def _check_limits(desk: Desk, each: Candidate, kind: Kind[Any], prepared: Prepar
     if verdict.decision is Decision.REJECTED:
         round_.rejected[each.id] = verdict.reason
     elif verdict.decision is Decision.WAITS:
-        round_.waiting[each.id] = (verdict.reason, False, False)
+        round_.waiting[each.id] = _Wait(verdict.reason, each.refused)
     else:
         round_.prepared[each.id] = prepared
 
@@ -146,9 +159,9 @@ def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
         indexed, final = store.hold_cursor(desk.conn)
         once = {intent for intent in ids if desk.settings.kinds[by_id[intent].kind].once}
         for intent in sorted(ids):
-            store.prepare(
-                desk.conn, intent, desk.signer.address, round_.prepared[intent], once=intent in once
-            )
+            prepared, signer = round_.prepared[intent], desk.signer.address
+            if store.prepare(desk.conn, intent, signer, prepared, once=intent in once):
+                by_id[intent] = replace(by_id[intent], waiting_block=None, waiting_hash=None)
         if indexed is not None:
             settle.already_true(desk.conn, sorted(once), 0, indexed, final)
         unsettled = store.unsettled(desk.conn, ids)
@@ -160,53 +173,49 @@ def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Roun
 def _simulate(
     desk: Desk, going: Sequence[Candidate], round_: _Round, final: int | None
 ) -> list[tuple[uuid.UUID, int]]:
-    """Intents that would succeed now, each with its gas. A revert makes one wait, or ends it in the end.
-
-    An intent that waited since a block that is final now is tried at the final block first: one call a block.
-    """
-    sender, ready = desk.signer.address, []
-    decided = [each for each in going if _may_be_rejected(desk, each, final)]
-    for each, result in zip(decided, _calls(desk, decided, round_, final), strict=True):
-        if isinstance(result, Revert) and _waits(desk, each, result):
-            round_.waiting[each.id] = (result.text, True, True)
-        elif isinstance(result, Revert):
-            round_.rejected[each.id] = f"{result.text} (at the final block {final})"
-    trying = [each for each in going if each.id not in {**round_.rejected, **round_.waiting}]
-    for each, result in zip(trying, _calls(desk, trying, round_, None), strict=True):
+    """Intents that would succeed now, each with its gas. A revert makes one wait, or ends it in the end: each
+    costs one call a block."""
+    sender = desk.signer.address
+    calls = [(round_.prepared[each.id].call, sender) for each in going]
+    results = desk.node.calls(calls, desk.head)
+    refusals = Refusals(desk, final)
+    for each, result in zip(going, results, strict=True):
         if isinstance(result, Revert):
-            alert = _waits(desk, each, result)
-            round_.waiting[each.id] = (result.text, True, alert)
+            _refuse(desk, each, result, refusals, round_)
         elif isinstance(result, rpc_errors.RpcError):
-            round_.waiting[each.id] = (f"the node can't simulate it: {result.text}", False, False)
-    trying = [each for each in trying if each.id not in round_.waiting]
+            if result.kind in NO_HEAD:
+                raise result
+            why = f"the node can't simulate it: {result.text}"
+            round_.waiting[each.id] = _Wait(why, each.refused)
+    trying = [each for each in going if each.id not in {**round_.rejected, **round_.waiting}]
     calls = [(round_.prepared[each.id].call, sender) for each in trying]
+    ready = []
     for each, estimate in zip(trying, desk.node.estimates(calls), strict=True):
         if isinstance(estimate, int):
             if estimate > desk.gas_of(estimate) or estimate > (desk.settings.gas_cap or desk.gas_limit):
                 cap = desk.settings.gas_cap or desk.gas_limit
-                round_.waiting[each.id] = (f"it needs {estimate} gas, above the cap of {cap}", False, True)
+                why = f"it needs {estimate} gas, above the cap of {cap}"
+                round_.waiting[each.id] = _Wait(why, alert=True)
             else:
                 ready.append((each.id, desk.gas_of(estimate)))
         elif isinstance(estimate, Revert):
-            round_.waiting[each.id] = (estimate.text, True, _waits(desk, each, estimate))
+            round_.waiting[each.id] = _Wait(estimate.text, alert=_waits(desk, each, estimate))
         else:
-            round_.waiting[each.id] = (f"the node can't estimate it: {estimate.text}", False, False)
+            round_.waiting[each.id] = _Wait(f"the node can't estimate it: {estimate.text}")
     return ready
 
 
-def _calls(
-    desk: Desk, wanted: Sequence[Candidate], round_: _Round, block: int | None
-) -> list[bytes | Revert | rpc_errors.RpcError]:
-    calls = [(round_.prepared[each.id].call, desk.signer.address) for each in wanted]
-    return desk.node.calls(calls, "latest" if block is None else block) if calls else []
-
-
-def _may_be_rejected(desk: Desk, each: Candidate, final: int | None) -> bool:
-    """Whether the state that first refused it is final, and nothing of ours is under way that could change
-    it. One that waits without end (with an alert) is tried at the head alone."""
-    if each.waiting_block is None or final is None or final < each.waiting_block or each.alert:
-        return False
-    return not store.anything_in_flight(desk.conn)
+def _refuse(desk: Desk, each: Candidate, revert: Revert, refusals: Refusals, round_: _Round) -> None:
+    """What a kind waits for without end is no refusal."""
+    if _waits(desk, each, revert):
+        round_.waiting[each.id] = _Wait(revert.text, alert=True)
+        return
+    since, for_good = refusals.judge(each.refused)
+    if since is not None and for_good:
+        why = f"{revert.text} (reverted since block {since.block}, which is final)"
+        round_.rejected[each.id] = why
+    else:
+        round_.waiting[each.id] = _Wait(revert.text, since)
 
 
 def _waits(desk: Desk, each: Candidate, revert: Revert) -> bool:
@@ -227,9 +236,9 @@ def _write_verdicts(desk: Desk, round_: _Round) -> None:
                 store.reject(desk.conn, intent, round_.rejected[intent])
                 logger.warning("rejected", intent=str(intent), why=round_.rejected[intent])
                 continue
-            reason, reverted, alert = round_.waiting[intent]
-            if store.wait(desk.conn, intent, reason, desk.head, reverted=reverted, alert=alert):
-                logger.info("waits", intent=str(intent), why=reason, alert=alert)
+            wait = round_.waiting[intent]
+            if store.wait(desk.conn, intent, wait.reason, desk.head, refused=wait.refused, alert=wait.alert):
+                logger.info("waits", intent=str(intent), why=wait.reason, alert=wait.alert)
         failpoint.reach("verdicts.written")
     failpoint.reach("verdicts.committed")
 

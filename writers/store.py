@@ -22,22 +22,36 @@ from psycopg.types.json import Jsonb
 
 Connection = psycopg.Connection[Any]
 Purpose = Literal["call", "cancel"]
+NEVER = 2**63 - 1  # as a block number
 _SQL = queries.load("store.sql", "chainfirst.writers")
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A block after which a call was reverted, as it was after each one since that was tried."""
+
+    block: int
+    hash: str
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """An intent that nothing is signed for. `payload`: JSON text, for `payload.loads` alone to read;
-    `waiting_block`: the head when its call reverted first; `alert`: it waits for what doesn't come by itself.
-    """
+    """An intent that nothing is signed for. `payload`: JSON text, for `payload.loads` alone to read."""
 
     id: uuid.UUID
     kind: str
     payload: str
     submitted_at: datetime
     waiting_block: int | None
-    alert: bool
+    waiting_hash: str | None
     approved_at: datetime | None
+
+    @property
+    def refused(self) -> Refusal | None:
+        """Since when its call is reverted, as far as that is known."""
+        if self.waiting_block is None or self.waiting_hash is None:
+            return None
+        return Refusal(self.waiting_block, self.waiting_hash)
 
 
 @dataclass(frozen=True)
@@ -129,8 +143,8 @@ def hold_cursor(conn: Connection) -> tuple[int | None, int | None]:
     return (None, None) if row is None else (row[0], row[1])
 
 
-def prepare(conn: Connection, intent: uuid.UUID, signer: str, prepared: Prepared, *, once: bool) -> None:
-    """Note an intent's call and its event."""
+def prepare(conn: Connection, intent: uuid.UUID, signer: str, prepared: Prepared, *, once: bool) -> bool:
+    """Note an intent's call and its event; whether they are others than before."""
     expected = prepared.expected
     values = {
         "id": intent,
@@ -147,7 +161,7 @@ def prepare(conn: Connection, intent: uuid.UUID, signer: str, prepared: Prepared
         "equal": Jsonb(dict(expected.equal)),
         "at_most": Jsonb(dict(expected.at_most)),
     }
-    conn.execute(_SQL["prepare"], values)
+    return conn.execute(_SQL["prepare"], values).rowcount > 0
 
 
 def unsettled(conn: Connection, intents: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -161,12 +175,13 @@ def wait(
     reason: str,
     head: int,
     *,
-    reverted: bool = False,
+    refused: Refusal | None = None,
     alert: bool = False,
 ) -> bool:
     """Note why an intent isn't signed at this head; whether it waits for something else than before. Nothing
-    happens if it ended or was signed meanwhile."""
-    values = {"id": intent, "reason": reason, "head": head, "reverted": reverted, "alert": alert}
+    happens if it ended or was signed meanwhile. `alert`: it waits for what doesn't come by itself."""
+    block, hash_ = (refused.block, refused.hash) if refused else (None, None)
+    values = {"id": intent, "reason": reason, "head": head, "block": block, "hash": hash_, "alert": alert}
     return bool(rows.value(conn.execute(_SQL["wait"], values)))
 
 
@@ -254,9 +269,10 @@ def open_transactions(conn: Connection, signer: str, now: datetime) -> list[Open
         return cursor.execute(_SQL["open_transactions"], {"signer": signer, "now": now}).fetchall()
 
 
-def anything_in_flight(conn: Connection) -> bool:
-    """Whether any lane has an open nonce."""
-    return bool(rows.value(conn.execute(_SQL["anything_in_flight"])))
+def calm_since(conn: Connection) -> int | None:
+    """The last block that holds anything of ours; None: something is on its way to one."""
+    found = int(rows.value(conn.execute(_SQL["calm_since"])))
+    return None if found == NEVER else found
 
 
 def spent(conn: Connection, signer: str, kind: str, since: datetime) -> int:

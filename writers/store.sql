@@ -1,7 +1,7 @@
 -- The statements of writers/store.py, by name.
 
 -- name: candidates
-SELECT i.id, i.kind, i.payload::text AS payload, i.submitted_at, i.waiting_block, i.alert, i.approved_at
+SELECT i.id, i.kind, i.payload::text AS payload, i.submitted_at, i.waiting_block, i.waiting_hash, i.approved_at
 FROM intent.intents i
 WHERE i.outcome IS NULL
     AND CASE WHEN %(default)s THEN i.kind <> ALL (%(kinds)s) ELSE i.kind = ANY (%(kinds)s) END
@@ -62,7 +62,8 @@ SELECT indexed_number, final_number FROM chain.cursor FOR SHARE;
 UPDATE intent.intents SET
     signer = %(signer)s, call_to = %(to)s, call_data = %(data)s, call_value = %(value)s, amount = %(amount)s,
     once = %(once)s, event_table = %(table)s, key_column = %(key_column)s, key_value = %(key)s,
-    event_match = %(match)s, event_equal = %(equal)s, event_at_most = %(at_most)s
+    event_match = %(match)s, event_equal = %(equal)s, event_at_most = %(at_most)s,
+    waiting_block = NULL, waiting_hash = NULL -- it was another call that was refused
 WHERE id = %(id)s AND outcome IS NULL
     -- one that waits is prepared again each block, mostly the same
     AND (signer, call_to, call_data, call_value, amount, once, event_table, key_column, key_value, event_match, event_equal,
@@ -81,8 +82,7 @@ UPDATE intent.intents SET
         WHEN intent.reason_class(waiting_reason) = intent.reason_class(%(reason)s) THEN waiting_since
         ELSE statement_timestamp()
     END,
-    waiting_block = coalesce(CASE WHEN %(reverted)s THEN coalesce(waiting_block, %(head)s) END, waiting_block),
-    checked_block = %(head)s, alert = %(alert)s
+    waiting_block = %(block)s, waiting_hash = %(hash)s, checked_block = %(head)s, alert = %(alert)s
 WHERE id = %(id)s AND outcome IS NULL
     AND NOT EXISTS (SELECT FROM intent.transactions t WHERE t.intent = intents.id AND t.foreign_hash IS NULL)
 RETURNING waiting_since = statement_timestamp();
@@ -162,8 +162,20 @@ JOIN LATERAL (
 WHERE t.signer = %(signer)s AND t.closed_block IS NULL AND t.foreign_hash IS NULL
 ORDER BY t.nonce;
 
--- name: anything_in_flight
-SELECT EXISTS (SELECT FROM intent.transactions WHERE closed_block IS NULL AND foreign_hash IS NULL);
+-- name: calm_since
+SELECT greatest(
+    (SELECT max(closed_block) FROM intent.transactions),
+    (
+        SELECT max(coalesce(n.block_number, 9223372036854775807))
+        FROM intent.transactions t
+        LEFT JOIN LATERAL (
+            SELECT i.block_number FROM intent.attempts a JOIN intent.inclusions i ON i.attempt = a.id
+            WHERE a.transaction = t.id
+        ) n ON true
+        WHERE t.closed_block IS NULL AND t.foreign_hash IS NULL
+    ),
+    0
+);
 
 -- name: spent
 SELECT coalesce(sum(i.amount), 0)
