@@ -31,6 +31,7 @@ from chainfirst.ops.commands import (
     persons,
     reconcile,
     rewind,
+    roles,
     serving,
     sources,
 )
@@ -49,6 +50,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
+app.add_typer(roles.app, name="database")
 app.add_typer(rewind.app)
 app.add_typer(reconcile.app)
 app.add_typer(sources.app, name="sources")

@@ -9,7 +9,11 @@ import typer
 from chainfirst.ops import errors, reach
 from chainfirst.ops.commands import context
 
-app = typer.Typer(no_args_is_help=True, help="The events that are indexed, one table for each.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The events that are indexed, one table for each.",
+    epilog="Example: chainfirst sources list",
+)
 
 
 @app.command("list", epilog="Example: chainfirst sources list")

@@ -1,9 +1,13 @@
 """The command line as a user has it: a process, its output and its exit code."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -122,13 +126,14 @@ def test_endpoints(tmp_path: Path, pg_url: str, anvil: Anvil) -> None:
         assert (ran.returncode, ran.stderr) == (76, done.stderr)
 
 
-COMMANDS = ["", "config", "config check", "dev", "dev up", "dev down", "dev status"]
-COMMANDS += ["migrate", "run", "status", "verify", "rebuild", "rewind", "reconcile"]
-COMMANDS += ["deploy", "demo", "export", "erase-person"]
-COMMANDS += ["sources list", "sources drop"]
-COMMANDS += ["intents", "intents list", "intents show", "intents submit", "intents cancel"]
-COMMANDS += ["intents retry", "intents approve", "intents wait"]
-COMMANDS += ["lanes", "lanes list", "lanes pause", "lanes resume", "lanes accept"]
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command and group of the command line, by what is typed for it."""
+    yield " ".join(path), group
+    for name, inner in getattr(group, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+COMMANDS = dict(commands(typer.main.get_command(daemon.app)))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -136,6 +141,26 @@ def test_every_help_has_an_example(command: str) -> None:
     done = typer.testing.CliRunner().invoke(daemon.app, [*command.split(), "--help"], prog_name="chainfirst")
     assert done.exit_code == 0
     assert "Example: chainfirst" in done.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_example_is_of_a_command_and_options_that_there_are(command: str) -> None:
+    example = COMMANDS[command].epilog.removeprefix("Example: ")
+    parts = re.split(r" (?:\|\||&&|\|) ", example)
+    for part in parts:
+        program, *words = shlex.split(part)
+        if program != "chainfirst" and part != parts[0]:
+            continue
+        known, names = {"--config", "--help"}, list[str]()
+        for word in words:
+            if word.startswith("-") and not word[1:2].isdigit():
+                assert word in known, (word, example)
+            elif " ".join([*names, word]) in COMMANDS:
+                names.append(word)
+                parameters = COMMANDS[" ".join(names)].params
+                known |= {each for parameter in parameters for each in parameter.opts}
+        assert names
+        assert not hasattr(COMMANDS[" ".join(names)], "commands"), example
 
 
 def test_the_file_itself_is_the_program_too(tmp_path: Path) -> None:
