@@ -165,7 +165,7 @@ CREATE TABLE platform.campaigns (
     title text NOT NULL CONSTRAINT campaigns_title_length CHECK (length(title) BETWEEN 1 AND 200)
         CONSTRAINT campaigns_title_line CHECK (platform.is_line(title)),
     description text NOT NULL DEFAULT '' CONSTRAINT campaigns_description_length CHECK (length(description) <= 50000),
-    goal numeric(15, 2) NOT NULL CONSTRAINT campaigns_goal_positive CHECK (goal > 0),
+    goal numeric(15, 2) NOT NULL CONSTRAINT campaigns_goal_positive CHECK (goal > 0 AND goal <> 'NaN'),
     min_investment numeric(15, 2) NOT NULL DEFAULT 0 CONSTRAINT campaigns_min_investment_valid CHECK (min_investment >= 0),
     max_investment numeric(15, 2),
     duration_days integer NOT NULL CONSTRAINT campaigns_duration_range CHECK (duration_days BETWEEN 30 AND 180),
@@ -189,7 +189,7 @@ CREATE TABLE platform.campaigns (
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
     CONSTRAINT campaigns_min_investment_in_goal CHECK (min_investment <= goal),
-    CONSTRAINT campaigns_max_investment_range CHECK (max_investment >= greatest(min_investment, 0.01)),
+    CONSTRAINT campaigns_max_investment_range CHECK (max_investment >= greatest(min_investment, 0.01) AND max_investment <> 'NaN'),
     CONSTRAINT campaigns_approved_whole CHECK ((status = 'approved') = (approved_at IS NOT NULL) AND (approved_by IS NULL OR approved_at IS NOT NULL)),
     CONSTRAINT campaigns_cancelled_whole CHECK ((cancelled_at IS NULL) = (cancel_reason IS NULL))
 );
@@ -262,7 +262,7 @@ CREATE TABLE platform.investments (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
     campaign uuid NOT NULL REFERENCES platform.campaigns,
     investor uuid NOT NULL REFERENCES platform.users,
-    amount numeric(15, 2) NOT NULL CONSTRAINT investments_amount_positive CHECK (amount > 0),
+    amount numeric(15, 2) NOT NULL CONSTRAINT investments_amount_positive CHECK (amount > 0 AND amount <> 'NaN'),
     payment_method text NOT NULL CONSTRAINT investments_payment_method_known
         CHECK (payment_method IN ('token', 'telebirr', 'cbe', 'awash', 'dashen', 'abyssinia', 'other')),
     payment_reference text UNIQUE CONSTRAINT investments_payment_reference_shape
