@@ -1,9 +1,12 @@
-# make demo: the demonstration. make test: everything that CI runs. make soak: the long random runs.
+# make demo: the demonstration. make test and make test-apps: everything that CI runs, without and with the apps of
+# examples/. make soak: the long random runs.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+DJANGO := examples/django/.venv/.installed
+SERVERS := examples/graphql/node_modules/.package-lock.json examples/rest/node_modules/.package-lock.json
 
-.PHONY: demo test soak bench lint clean
+.PHONY: demo test test-apps apps chromium soak bench lint clean
 
 # Leaves nothing running, unless CHAINFIRST_DEMO_KEEP=1; then `chainfirst demo --stop` ends it.
 demo: $(STAMP)
@@ -11,7 +14,26 @@ demo: $(STAMP)
 
 # Random parts print their seed, which is their pytest parameter too: replay one with -k.
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not soak and not apps" -n 2 --dist worksteal
+
+# The apps of examples/ against the real daemon, with what they need: Django, PostGraphile, a REST server, Chromium.
+test-apps: $(STAMP) apps chromium
+	$(BIN)/python -m pytest -m apps tests/apps
+
+apps: $(STAMP) $(DJANGO) $(SERVERS)
+
+$(DJANGO): examples/django/requirements.txt
+	$(MAKE) -C examples/django .venv/.installed
+
+# npm and node of the wheel: PostGraphile wants a newer one than Debian has
+examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | $(STAMP)
+	cd examples/$* && ../../$(BIN)/npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+chromium:
+	@command -v chromium > /dev/null || { \
+		test "$$(id -u)" = 0 || { echo "Chromium is missing: apt-get install chromium" >&2; exit 1; }; \
+		apt-get -qq update && apt-get -qq install --no-install-recommends -y chromium fonts-dejavu-core; }
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 0
