@@ -25,6 +25,7 @@ from chainfirst.ops.commands import (
     deploy,
     dev,
     export,
+    init,
     intents,
     lanes,
     parts,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from chainfirst.writers.wiring import Lanes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(init.app)
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)
