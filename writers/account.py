@@ -1,7 +1,8 @@
 """What the database knows of a key: its lane's row, and whose its nonces are; the caller's transaction."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ from chainfirst.ops.errors import FatalError
 from chainfirst.schema import queries
 from chainfirst.writers import rows, store
 from chainfirst.writers.infos import TransactionInfo
+from psycopg.types.json import Jsonb
 
 Connection = psycopg.Connection[Any]
 _SQL = queries.load("account.sql", "chainfirst.writers")
@@ -27,6 +29,16 @@ class Lane:
     blocked_hash: str | None
     alert: str | None
     balance_wei: int | None
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Somebody else's transaction that has used a nonce, and the final block that holds it."""
+
+    nonce: int
+    hash: str
+    block: int
+    what: str
 
 
 def next_nonce(conn: Connection, signer: str) -> int:
@@ -69,16 +81,19 @@ def begin_lane(conn: Connection, signer: str, nonce: int) -> None:
 
 
 def block_lane(
-    conn: Connection,
-    signer: str,
-    reason: str,
-    nonce: int | None = None,
-    hash_: str | None = None,
-    block: int | None = None,
+    conn: Connection, signer: str, reason: str, foreign: Sequence[Foreign] = (), *, begin: int | None = None
 ) -> bool:
-    """Stop the lane until somebody decides (operate.accept); `block`: the final one that holds `hash_`.
+    """Stop the lane until somebody decides (operate.accept) about `foreign` nonces, or the one to `begin` at.
     False: it is stopped for that already."""
-    values = {"signer": signer, "reason": reason, "nonce": nonce, "hash": hash_, "block": block}
+    first = foreign[0] if foreign else None
+    values = {
+        "signer": signer,
+        "reason": reason,
+        "nonce": first.nonce if first else begin,
+        "hash": first and first.hash,
+        "block": first and first.block,
+        "more": Jsonb([asdict(each) for each in foreign[1:]]),
+    }
     return conn.execute(_SQL["block_lane"], values).rowcount > 0
 
 

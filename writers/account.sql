@@ -28,19 +28,20 @@ SELECT %(used)s < %(ours)s
 -- name: begin_lane
 UPDATE intent.lanes SET
     first_nonce = %(nonce)s, explained_to = %(nonce)s, blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL,
-    blocked_block = NULL, updated_at = clock_timestamp()
+    blocked_block = NULL, blocked_more = '[]', updated_at = clock_timestamp()
 WHERE signer = %(signer)s AND first_nonce IS NULL;
 
 -- name: block_lane
 UPDATE intent.lanes SET
     blocked_reason = %(reason)s, blocked_nonce = %(nonce)s, blocked_hash = %(hash)s, blocked_block = %(block)s,
-    updated_at = clock_timestamp()
+    blocked_more = %(more)s, updated_at = clock_timestamp()
 WHERE signer = %(signer)s
-    AND (blocked_reason, blocked_hash) IS DISTINCT FROM (%(reason)s, %(hash)s);
+    AND (blocked_reason, blocked_hash, blocked_more) IS DISTINCT FROM (%(reason)s, %(hash)s, %(more)s::jsonb);
 
 -- name: unblock_lane
 UPDATE intent.lanes l SET
-    blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL, blocked_block = NULL, updated_at = clock_timestamp()
+    blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL, blocked_block = NULL, blocked_more = '[]',
+    updated_at = clock_timestamp()
 WHERE l.signer = %(signer)s AND l.blocked_hash IS NOT NULL AND EXISTS (
     SELECT FROM intent.transactions t
     WHERE t.signer = l.signer AND t.nonce = l.blocked_nonce AND t.closed_block IS NOT NULL

@@ -5,7 +5,7 @@ start is a recovery and a recovery is a round.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from chainfirst.indexer.rpc.errors import RpcError, RpcFatalError
@@ -40,6 +40,7 @@ class _Memory:
     explained: tuple[int, str | None] | None = None
     waits: str | None = None
     swept_at: datetime = LONG_AGO
+    strangers: dict[int, nonces.Stranger] = field(default_factory=dict)
     balance_block: int | None = None
     balance_wei: int | None = None
 
@@ -151,7 +152,7 @@ class Lane:
                 f"chainfirst lanes accept {address}"
             )
             if lane.blocked_reason != why:
-                account.block_lane(self._conn, address, why, used)
+                account.block_lane(self._conn, address, why, begin=used)
                 logger.error("used_before", signer=address, nonce=used)
         return lane
 
@@ -179,7 +180,7 @@ class Lane:
     def _explain(self, desk: Desk, indexed: int, indexed_hash: str | None) -> str | None:
         if self._memory.explained == (indexed, indexed_hash):
             return None
-        stop = nonces.explain(desk, indexed)
+        stop = nonces.explain(desk, indexed, self._memory.strangers)
         self._memory.explained = None if stop is not None else (indexed, indexed_hash)
         return stop
 

@@ -6,6 +6,7 @@ by absence: a missing receipt proves nothing.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from chainfirst.writers.kinds import Kind, Prepared
 NOTHING_SENT = "nobody: a transfer of nothing to itself"
 TAKEN_BACK = "taken back by a transfer of nothing that this database doesn't know"
 PREPARED_AT_ONCE = 500
+MOST_STRANGERS = 50  # so many are looked for before somebody decides
+
 
 logger = log.get("lane")
 
@@ -36,8 +39,25 @@ class Found:
     block_hash: str
 
 
-def explain(desk: Desk, indexed: int) -> str | None:
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody else's transaction, in a final block."""
+
+    nonce: int
+    found: Found
+
+    @property
+    def what(self) -> str:
+        """What it does, in words."""
+        info = self.found.info
+        return f"to {info.to}, {len(info.data)} bytes of data" if info.to else "a new contract"
+
+
+def explain(desk: Desk, indexed: int, known: dict[int, Stranger]) -> str | None:
     """Account for every nonce that the indexed blocks used up; why the lane must stop, None: all are known.
+
+    Somebody else's are looked for to the end, to be accepted together. `known`: those that were found before,
+    which need no search, and afterwards those that are found now.
 
     TransientError: the node can't show a transaction, or chain and index differ for now.
     """
@@ -53,12 +73,24 @@ def explain(desk: Desk, indexed: int) -> str | None:
     missing = account.unexplained(desk.conn, desk.signer.address, used)
     if missing and (unknown := _prepare_all(desk)) is not None:
         return unknown
+    strangers: list[Stranger] = []
     for nonce in missing:
-        found = _find(desk, nonce, indexed)
-        stop = _account_for(desk, nonce, found)
-        if stop is not None:
-            return stop
-        failpoint.reach("adopt.committed")
+        outcome: Stranger | str | None = known.get(nonce)
+        if not isinstance(outcome, Stranger) or not _is_still_strange(desk, outcome):
+            after = strangers[-1].found.block_number if strangers else 0
+            outcome = _account_for(desk, nonce, _find(desk, nonce, after, indexed))
+        if isinstance(outcome, Stranger):
+            strangers.append(outcome)
+        elif outcome is None:
+            failpoint.reach("adopt.committed")
+        elif not strangers:
+            return outcome
+        if isinstance(outcome, str) or len(strangers) == MOST_STRANGERS:
+            break
+    known.clear()
+    known.update({each.nonce: each for each in strangers})
+    if strangers:
+        return _block(desk, strangers)
     with desk.conn.transaction():
         desk.assert_leads()
         account.explain_to(desk.conn, desk.signer.address, used)
@@ -98,8 +130,38 @@ def _prepare_all(desk: Desk) -> str | None:
     return None
 
 
-def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
-    """Why the lane must wait or stop; None: the nonce is accounted for. The cases, in order:
+def _block(desk: Desk, strangers: Sequence[Stranger]) -> str:
+    """Stop the lane for `lanes accept`; why."""
+    first, signer = strangers[0], desk.signer.address
+    more = f", nor are those of {len(strangers) - 1} nonces after it" if len(strangers) > 1 else ""
+    why = (
+        f"nonce {first.nonce} was used by {first.found.info.hash} in block {first.found.block_number} "
+        f"({first.what}), none of ours{more}. "
+        "Who else has this key? After a restored backup, let apps ask again first. Then: "
+        f"chainfirst lanes accept {signer}"
+    )
+    foreign = [
+        account.Foreign(each.nonce, each.found.info.hash, each.found.block_number, each.what)
+        for each in strangers
+    ]
+    with desk.conn.transaction():
+        desk.assert_leads()
+        new = account.block_lane(desk.conn, signer, why, foreign)
+    if new:
+        for each in foreign:
+            logger.error("foreign_nonce", nonce=each.nonce, hash=each.hash, block=each.block, what=each.what)
+    return why
+
+
+def _is_still_strange(desk: Desk, stranger: Stranger) -> bool:
+    """Whether nobody has asked for it meanwhile."""
+    info = stranger.found.info
+    equal = account.equal_intent(desk.conn, desk.signer.address, stranger.nonce, info)
+    return equal is None and account.settled_by(desk.conn, info) is None
+
+
+def _account_for(desk: Desk, nonce: int, found: Found) -> Stranger | str | None:
+    """Why the lane must wait; None: the nonce is accounted for. The cases, in order:
 
     1. it is one of our attempts, whose inclusion was missed      -> included
     2. its block is not final yet                                 -> wait: it may go again
@@ -108,7 +170,7 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
     5. an event of it has settled an equal intent                 -> accepted: nothing is asked twice by that
     6. it is a transfer of nothing to itself, as we cancel        -> adopted: it took back the intent that has
        the nonce, which must not go on by itself; accepted where none has: it had no effect
-    7. anything else: somebody else has the key                   -> the lane stops for `lanes accept`
+    7. anything else: somebody else has the key                   -> a Stranger
     """
     info, signer = found.info, desk.signer.address
     # before the transaction, which holds the indexer up
@@ -155,21 +217,12 @@ def _account_for(desk: Desk, nonce: int, found: Found) -> str | None:
                 return None
             account.accept(desk.conn, signer, nonce, info.hash, NOTHING_SENT, found.block_number)
             return None
-        what = f"to {info.to}, {len(info.data)} bytes of data" if info.to else "a new contract"
-        why = (
-            f"nonce {nonce} was used by {info.hash} in block {found.block_number} ({what}), none of ours. "
-            "Who else has this key? After a restored backup, let apps ask again first. Then: "
-            f"chainfirst lanes accept {signer}"
-        )
-        new = account.block_lane(desk.conn, signer, why, nonce, info.hash, found.block_number)
-    if new:
-        logger.error("foreign_nonce", nonce=nonce, hash=info.hash, block=found.block_number, to=info.to)
-    return why
+    return Stranger(nonce, found)
 
 
-def _find(desk: Desk, nonce: int, indexed: int) -> Found:
-    """The transaction of a nonce that is used up at the indexed block."""
-    low = account.included_block(desk.conn, desk.signer.address, nonce) or 0
+def _find(desk: Desk, nonce: int, after: int, indexed: int) -> Found:
+    """The transaction of a nonce that is used up at the indexed block; `after`: where one before it is."""
+    low = max(after, account.included_block(desk.conn, desk.signer.address, nonce) or 0)
     try:
         block = _bisect(desk, nonce, low, indexed)
     except rpc_errors.RpcFatalError:  # no state that old: look through the bodies

@@ -3,7 +3,7 @@
 The daemon may run meanwhile. Whatever is changed here is found in the state that was shown, or nothing is.
 """
 
-import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,8 @@ class State:
 
     - `first_nonce` is None, `nonce` is there: the key was used before this database knew of it, and intents
       are open. The lane begins at `nonce`: what the key sent before is none of theirs.
-    - `hash` is there: somebody else's transaction, in the final block `block`, has used up `nonce`. It is
-      noted as that; an intent that had the nonce gets another one.
+    - `hash` is there: somebody else's transaction, in the final block `block`, has used up `nonce`, and so it
+      is with `more` after it. It is noted as that; an intent that had a nonce gets another one.
     - neither: the node refuses a transaction in a way that no time mends. The lane goes on and tries again.
     """
 
@@ -35,6 +35,15 @@ class State:
     nonce: int | None
     hash: str | None
     block: int | None
+    more: list[dict[str, Any]]
+
+    @property
+    def foreign(self) -> list[account.Foreign]:
+        """Somebody else's transactions, lowest nonce first."""
+        if self.nonce is None or self.hash is None or self.block is None:
+            return []
+        first = account.Foreign(self.nonce, self.hash, self.block, "")
+        return [first, *(account.Foreign(**each) for each in self.more)]
 
 
 def lanes(conn: Connection) -> list[dict[str, Any]]:
@@ -80,8 +89,9 @@ def session_user(conn: Connection) -> str:
     return str(rows.value(conn.execute(_SQL["session_user"])))
 
 
-def accept(conn: Connection, shown: State, who: str) -> str:
-    """Let a blocked lane go on, by one of State's three cases; what was done, in words.
+def accept(conn: Connection, shown: State, who: str, *, alone: bool = False) -> str:
+    """Let a blocked lane go on, by one of State's three cases; what was done, a line for each nonce.
+    `alone`: of the nonces of others the first one only.
 
     TransientError: the lane isn't any more what was shown, or the foreign transaction's block isn't final.
     """
@@ -98,13 +108,8 @@ def accept(conn: Connection, shown: State, who: str) -> str:
         if shown.first_nonce is None and shown.nonce is not None:
             account.begin_lane(conn, signer, shown.nonce)
             did = f"the lane of {signer} begins at nonce {shown.nonce}"
-        elif shown.nonce is not None and shown.hash is not None and shown.block is not None:
-            if final is None or shown.block > final:
-                raise TransientError(
-                    f"block {shown.block} isn't final in the database (any more): final is {final}",
-                    "Accept it when it is.",
-                )
-            did = _accept_foreign(conn, signer, shown.nonce, shown.hash, who, shown.block)
+        elif shown.foreign:
+            did = "\n".join(_accept_all(conn, signer, shown.foreign[: 1 if alone else None], who, final))
         else:
             did = f"the lane of {signer} tries again"
         conn.execute(_SQL["unblock"], {"signer": signer, "who": who})
@@ -112,14 +117,30 @@ def accept(conn: Connection, shown: State, who: str) -> str:
     return did
 
 
-def _accept_foreign(conn: Connection, signer: str, nonce: int, hash_: str, who: str, block: int) -> str:
-    did = f"nonce {nonce} of {signer} is somebody else's: {hash_} in block {block}"
-    row: tuple[uuid.UUID | None, bool] | None = conn.execute(_SQL["nonce"], [signer, nonce]).fetchone()
-    intent, closed = row or (None, False)
-    if closed:
-        return f"nonce {nonce} of {signer} was accounted for meanwhile"
-    account.accept(conn, signer, nonce, hash_, who, block)
-    return did if intent is None else f"{did}; the intent {intent}, which had it, gets another one"
+def _accept_all(
+    conn: Connection, signer: str, foreign: Sequence[account.Foreign], who: str, final: int | None
+) -> Iterator[str]:
+    """Up to the first that an intent had: that is free then, and one of the next may be its own, sent by
+    whoever sent these. The lane looks at them again."""
+    for each in foreign:
+        if final is None or each.block > final:
+            raise TransientError(
+                f"block {each.block} isn't final in the database (any more): final is {final}",
+                "Accept it when it is.",
+            )
+        found = conn.execute(_SQL["nonce"], [signer, each.nonce]).fetchone()
+        intent, closed = found or (None, False)
+        if closed:
+            yield f"nonce {each.nonce} of {signer} was accounted for meanwhile"
+            continue
+        account.accept(conn, signer, each.nonce, each.hash, who, each.block)
+        did = f"nonce {each.nonce} of {signer} is somebody else's: {each.hash} in block {each.block}"
+        if intent is not None:
+            left = len(foreign) - foreign.index(each) - 1
+            again = f"; {left} after it are looked at again" if left else ""
+            yield f"{did}; the intent {intent}, which had it, gets another one{again}"
+            return
+        yield did
 
 
 def _state(conn: Connection, statement: str, signer: str) -> State | None:

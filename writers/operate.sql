@@ -8,8 +8,8 @@ SELECT l.signer, l.name, l.first_nonce, l.explained_to,
         WHERE t.signer = l.signer AND t.closed_block IS NULL AND t.foreign_hash IS NULL
     ) AS in_flight,
     EXISTS (SELECT FROM intent.pauses p WHERE p.subject IN (l.signer, '*')) AS paused,
-    l.blocked_reason, l.blocked_nonce, l.blocked_hash, l.blocked_block, l.alert, l.balance_wei, l.accepted_by, l.accepted_at,
-    l.updated_at
+    l.blocked_reason, l.blocked_nonce, l.blocked_hash, l.blocked_block, l.blocked_more, l.alert, l.balance_wei,
+    l.accepted_by, l.accepted_at, l.updated_at
 FROM intent.lanes l
 ORDER BY l.name, l.signer;
 
@@ -27,12 +27,12 @@ DELETE FROM intent.pauses WHERE subject = %s;
 
 -- name: state
 SELECT signer, name, first_nonce, blocked_reason AS reason, blocked_nonce AS nonce, blocked_hash AS hash,
-    blocked_block AS block
+    blocked_block AS block, blocked_more AS more
 FROM intent.lanes WHERE signer = %s;
 
 -- name: lock_state
 SELECT signer, name, first_nonce, blocked_reason AS reason, blocked_nonce AS nonce, blocked_hash AS hash,
-    blocked_block AS block
+    blocked_block AS block, blocked_more AS more
 FROM intent.lanes WHERE signer = %s FOR UPDATE;
 
 -- name: open_intents
@@ -46,8 +46,8 @@ FOR UPDATE;
 
 -- name: unblock
 UPDATE intent.lanes SET
-    blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL, blocked_block = NULL, accepted_by = %(who)s,
-    accepted_at = clock_timestamp(), updated_at = clock_timestamp()
+    blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL, blocked_block = NULL,
+    blocked_more = '[]', accepted_by = %(who)s, accepted_at = clock_timestamp(), updated_at = clock_timestamp()
 WHERE signer = %(signer)s;
 
 -- name: wake

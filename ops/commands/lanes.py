@@ -100,15 +100,15 @@ def accept(
     context_: typer.Context,
     signer: Annotated[str, typer.Argument(metavar="SIGNER|LANE", help="An address, or a lane's name.")],
     nonce: Annotated[
-        int | None, typer.Argument(min=0, help="The nonce that blocks it, to be sure that it is the one.")
+        int | None, typer.Argument(min=0, help="The nonce that blocks it: to accept that one alone.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
 ) -> None:
     """Let a blocked lane go on, after somebody has looked into what blocks it. The daemon may run.
 
-    A key that was used before this database knew of it: the lane begins at that nonce. A nonce that somebody
-    else's final transaction has used: it is noted as that, and an intent that had it gets another one. A
-    refusal of the node: it is tried again.
+    A key that was used before this database knew of it: the lane begins at that nonce. Nonces that somebody
+    else's final transactions have used: each is noted as that, up to one that an intent had, which gets
+    another one. A refusal of the node: it is tried again.
     """
     from chainfirst.writers import operate
 
@@ -124,21 +124,30 @@ def accept(
                 f"the lane of {address} is blocked {what}, not {nonce}: {asked.line(state.reason)}",
                 "See chainfirst lanes list.",
             )
-        for text in _to_accept(state, operate.open_intents(connection)):
+        for text in _to_accept(state, operate.open_intents(connection), alone=nonce is not None):
             typer.echo(text)
         if not yes:
-            typer.confirm("Accept it?", abort=True)
-        typer.echo(operate.accept(connection, state, _who(connection)))
+            count = 1 if nonce is not None else len(state.foreign)
+            typer.confirm(f"Accept all {count}?" if count > 1 else "Accept it?", abort=True)
+        typer.echo(operate.accept(connection, state, _who(connection), alone=nonce is not None))
 
 
-def _to_accept(state: "State", open_intents: int) -> Iterator[str]:
+def _to_accept(state: "State", open_intents: int, alone: bool) -> Iterator[str]:
     yield f"lane {state.name}, {state.signer}, is blocked: {asked.line(state.reason)}"
+    if not alone:
+        yield from _more(state.more)
     if state.nonce is not None and open_intents:
+        which = "one of these nonces" if state.more and not alone else "that nonce"
         yield (
-            f"{open_intents} intents are open: if that nonce, or one before it, served one of them (from "
+            f"{open_intents} intents are open: if {which}, or one before it, served one of them (from "
             "elsewhere, or before a backup was restored), it would be sent a second time. Cancel it first: "
             "chainfirst intents cancel"
         )
+
+
+def _more(foreign: list[dict[str, Any]]) -> Iterator[str]:
+    for each in foreign:
+        yield f"  nonce {each['nonce']}: {each['hash']} in block {each['block']} ({asked.line(each['what'])})"
 
 
 @contextlib.contextmanager
@@ -220,6 +229,7 @@ def _lane(each: dict[str, Any]) -> Iterator[str]:
     for name in ("alert", "blocked"):
         if text := each[f"{name}_reason" if name == "blocked" else name]:
             yield f"  {name:10} {asked.line(text)}"
+    yield from _more(each["blocked_more"])
     if each["paused"]:
         yield f"  {'paused':10} yes"
     if each["accepted_by"]:

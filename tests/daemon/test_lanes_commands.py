@@ -214,6 +214,41 @@ def test_somebody_elses_nonce_that_nobody_here_had(desk: Desk) -> None:
     assert desk.one(BLOCKED, SIGNER) == GOES_ON
 
 
+MORE = (
+    "UPDATE intent.lanes SET blocked_more = jsonb_build_array(jsonb_build_object('nonce', 5, 'hash',"
+    " '0x' || repeat('5', 64), 'block', 9, 'what', E'to\\n0xab'))"
+)
+
+
+def test_the_nonces_of_others_are_listed_and_accepted_together(desk: Desk) -> None:
+    final(desk, 9)
+    lane(desk, why=WHY, nonce=4, hash_=HASHES[4], block=9)
+    desk.sql.execute(MORE)
+    second = f"  nonce 5: 0x{'5' * 64} in block 9 (to 0xab)"
+    assert second in desk.does("lanes", "list").splitlines()
+    answer = desk.run("lanes", "accept", SIGNER, said="n\n")
+    assert answer.code == 1
+    assert second in answer.out
+    assert "Accept all 2?" in answer.out
+    did = desk.does("lanes", "accept", SIGNER, "--yes").splitlines()[-2:]
+    assert [each.split(" of ")[0] for each in did] == ["nonce 4", "nonce 5"]
+    kept = "SELECT array_agg((nonce, closed_block)::text ORDER BY nonce) FROM intent.transactions"
+    assert desk.one(kept) == ["(4,9)", "(5,9)"]
+    assert desk.one(BLOCKED, SIGNER) == GOES_ON
+    assert desk.one("SELECT blocked_more FROM intent.lanes") == []
+
+
+def test_of_the_nonces_of_others_the_named_one_is_accepted_alone(desk: Desk) -> None:
+    final(desk, 9)
+    desk.submit()
+    lane(desk, why=WHY, nonce=4, hash_=HASHES[4], block=9)
+    desk.sql.execute(MORE)
+    shown = desk.does("lanes", "accept", SIGNER, "4", "--yes")
+    assert "nonce 5" not in shown
+    assert "if that nonce, or one before it" in shown
+    assert desk.one("SELECT array_agg(nonce) FROM intent.transactions") == [4]
+
+
 def test_a_refusal_of_the_node_is_tried_again(desk: Desk) -> None:
     lane(desk, why="the node refuses nonce 3: wrong chain")
     assert "blocked by no nonce, not 3" in desk.refuses("lanes", "accept", SIGNER, "3")
@@ -261,6 +296,7 @@ def test_what_can_not_be_accepted(desk: Desk) -> None:
         "blocked_block = 8",
         "first_nonce = 2",
         "blocked_reason = NULL, blocked_nonce = NULL, blocked_hash = NULL, blocked_block = NULL",
+        "blocked_more = '[{}]'",
     ],
 )
 def test_only_what_was_shown_is_accepted(desk: Desk, change: str) -> None:

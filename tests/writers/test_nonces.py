@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 from chainfirst.tests.writers import strangers
 from chainfirst.tests.writers.strangers import accept, blocked, effects, verified
+from chainfirst.tests.writers.test_patience import Counting
 from chainfirst.tests.writers.world import World
+from chainfirst.writers import nonces, operate
+from chainfirst.writers.node import Node
 
 
 def begun(world: World) -> int:
@@ -76,19 +79,108 @@ def test_theirs_takes_the_nonce_of_ours_in_a_block_that_goes(world: World) -> No
     assert effects(world, intent) == 1
 
 
-def test_several_of_theirs_one_after_the_other(world: World) -> None:
+def send_in_blocks(world: World, nonce: int, count: int = 3) -> list[str]:
+    """Somebody else's, each in a block of its own, final."""
+    hashes = []
+    for n in range(count):
+        hashes.append(strangers.send(world, nonce + n, value=1))
+        world.mine()
+    world.mine(3)
+    return hashes
+
+
+def test_several_of_theirs_are_accepted_together(world: World) -> None:
     nonce = begun(world)
-    hashes = [strangers.send(world, nonce + n, value=1) for n in range(3)]
-    world.mine(4)
+    first = world.head() + 1
+    hashes = send_in_blocks(world, nonce)
     intent = world.submit("investor.set_verified", **verified(1))
-    for theirs in hashes:
+    line = Counting(world.url)
+    world.node = Node(line, world.decoder)
+    for _ in range(3):
         world.round()
-        assert strangers.state(world).hash == theirs
+        found = strangers.state(world)
+        shown = [(each.nonce, each.hash, each.block) for each in found.foreign]
+        assert shown == [(nonce + n, theirs, first + n) for n, theirs in enumerate(hashes)]
+        assert "none of ours, nor are those of 2 nonces after it" in str(found.reason)
+        assert found.more[0]["what"].endswith(", 0 bytes of data")
         assert world.status(intent) == "pending"
-        accept(world)
+    assert line.calls["eth_getTransactionReceipt"] == 3  # they are searched once
+    assert accept(world).splitlines() == [
+        f"nonce {nonce + n} of {found.signer} is somebody else's: {theirs} in block {first + n}"
+        for n, theirs in enumerate(hashes)
+    ]
+    assert strangers.state(world).foreign == []
     world.finish()
     assert world.overview(intent)["nonce"] == nonce + 3
     assert effects(world, intent) == 1
+
+
+def test_one_of_several_of_theirs_is_accepted_alone(world: World) -> None:
+    nonce = begun(world)
+    hashes = send_in_blocks(world, nonce)
+    intent = world.submit("investor.set_verified", **verified(1))
+    world.round()
+    operate.accept(world.app, strangers.state(world), "somebody", alone=True)
+    world.round()
+    assert [each.hash for each in strangers.state(world).foreign] == hashes[1:]
+    assert world.status(intent) == "pending"
+
+
+def test_so_many_are_looked_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nonces, "MOST_STRANGERS", 2)
+    nonce = begun(world)
+    hashes = send_in_blocks(world, nonce)
+    intent = world.submit("investor.set_verified", **verified(1))
+    for some in (hashes[:2], hashes[2:]):
+        world.round()
+        assert [each.hash for each in strangers.state(world).foreign] == some
+        accept(world)
+    world.finish()
+    assert effects(world, intent) == 1
+
+
+def test_one_of_several_of_theirs_is_asked_for_meanwhile(world: World) -> None:
+    nonce = begun(world)
+    done = world.submit("investor.set_verified", **verified(1))
+    world.finish()
+    nonce += 1
+    strangers.send(world, nonce, value=1)
+    strangers.send_equal(world, nonce + 1, done)
+    world.mine(4)
+    world.round()
+    assert [each.nonce for each in strangers.state(world).foreign] == [nonce, nonce + 1]
+    again = world.submit("investor.set_verified", **verified(1))
+    world.round()
+    assert [each.nonce for each in strangers.state(world).foreign] == [nonce]
+    accept(world)
+    world.finish()
+    assert world.overview(again)["nonce"] == nonce + 1
+    assert effects(world, again) == 2  # theirs for it, and the one before
+    world.assert_consistent()
+
+
+def test_the_intent_that_had_one_of_theirs_may_have_the_next(world: World) -> None:
+    """A daemon elsewhere lost its nonce and took the next: accepting both at once would send it again."""
+    nonce = begun(world)
+    intent = world.submit("investor.set_verified", **verified(1))
+    world.round()
+    world.rpc("anvil_dropAllTransactions")
+    strangers.send(world, nonce, value=1)
+    world.mine()
+    strangers.send_equal(world, nonce + 1, intent)
+    world.mine(4)
+    world.index()
+    world.lane.step(world.node)
+    assert [each.nonce for each in strangers.state(world).foreign] == [nonce, nonce + 1]
+    (did,) = accept(world).splitlines()
+    assert did.endswith(
+        f"the intent {intent}, which had it, gets another one; 1 after it are looked at again"
+    )
+    world.finish()
+    assert blocked(world) is None
+    assert world.overview(intent)["nonce"] == nonce + 1
+    assert effects(world, intent) == 1
+    world.assert_consistent()
 
 
 def test_a_contract_is_created_with_our_key(world: World) -> None:
