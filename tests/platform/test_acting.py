@@ -82,6 +82,7 @@ def cast(records: Records) -> Cast:
     return Cast(records)
 
 
+PUBLIC = {"companies", "campaigns", "campaign_documents", "campaign_updates"}
 CHANGED = [table for table in TABLES if table not in ("campaign_documents", "campaign_updates")]
 
 
@@ -112,9 +113,8 @@ def test_an_issuer(cast: Cast, number: int) -> None:
     cast.records.act_as(cast.issuers[number])
     own = {table: {rows[number]} for table, rows in cast.rows.items()}
     own |= {"users": {cast.issuers[number]}, "kyc_documents": set(), "investments": set()}
-    public = {"companies", "campaigns", "campaign_documents", "campaign_updates"}
     for table in TABLES:
-        on_chain = {cast.rows[table][0]} if table in public else set()
+        on_chain = {cast.rows[table][0]} if table in PUBLIC else set()
         assert cast.seen(table) == own[table] | on_chain, table
     for table in CHANGED:
         assert cast.touched(table) == own[table], table
@@ -129,9 +129,8 @@ def test_an_investor(cast: Cast, number: int) -> None:
         "kyc_documents": {cast.rows["kyc_documents"][number]},
         "investments": {cast.rows["investments"][number]},
     }
-    public = {"companies", "campaigns", "campaign_documents", "campaign_updates"}
     for table in TABLES:
-        on_chain = {cast.rows[table][0]} if table in public else set()
+        on_chain = {cast.rows[table][0]} if table in PUBLIC else set()
         assert cast.seen(table) == own[table] | on_chain, table
     for table in CHANGED:
         assert cast.touched(table) == own[table], table
@@ -144,6 +143,24 @@ def test_who_is_unknown_or_inactive_has_nothing_of_its_own(cast: Cast) -> None:
             assert cast.touched(table) == set(), table
         assert cast.seen("investments") == cast.seen("kyc_documents") == set()
         assert cast.seen("campaigns") == {cast.rows["campaigns"][0]}
+
+
+def test_whose_account_is_closed_has_not_even_that(cast: Cast) -> None:
+    for user in (cast.issuers[1], cast.investors[1]):
+        cast.records.act_as(None)
+        cast.records.update("users", user, active=False)
+        cast.records.act_as(user)
+        for table in TABLES:
+            on_chain = {cast.rows[table][0]} if table in PUBLIC else set()
+            assert cast.seen(table) == on_chain, table
+        for table in CHANGED:
+            assert cast.touched(table) == set(), table
+
+
+def test_a_regulator_changes_not_even_itself(cast: Cast) -> None:
+    for role in ("regulator", "custodian"):
+        cast.records.act_as(cast.staff[role])
+        assert cast.records.update("users", cast.staff[role], phone="+251") == (role == "custodian")
 
 
 def test_a_setting_that_is_no_user(records: Records) -> None:

@@ -175,6 +175,13 @@ def test_the_maximum_counts_all_that_an_investor_has_there(records: Records, cam
         invest(records, campaign, investor=investor)
 
 
+def test_the_maximum_counts_what_has_no_row(records: Records, campaign: uuid.UUID) -> None:
+    investor = records.investor()
+    records.recorded(campaign, "0x" + "77" * 32, records.row("users", investor)["wallet"], 95_00)
+    with records.refused("investments_amount_maximum", "At most 5.00"):
+        invest(records, campaign, investor=investor)
+
+
 def test_the_maximum_counts_another_wallet_of_the_investor(records: Records, campaign: uuid.UUID) -> None:
     investor = records.investor()
     first = invest(records, campaign, investor=investor, amount=60)

@@ -248,6 +248,10 @@ def test_who_changed_what(records: Records) -> None:
     admin = records.user("admin")
     records.act_as(admin)
     user = records.user(full_name="Abebe", wallet=wallet())
+    with records.as_chain():
+        records.connection.execute("SET LOCAL session_replication_role = replica")
+        records.update("users", user, updated_at="2026-01-01")
+        records.connection.execute("SET LOCAL session_replication_role = origin")
     records.update("users", user, full_name="Abebe Bikila")
     records.update("users", user, full_name="Abebe Bikila")
     records.update("users", user, phone="+251", kyc_status="pending")

@@ -90,7 +90,8 @@ CREATE POLICY staff_adds ON platform.users FOR INSERT TO chainfirst_app
 WITH CHECK ((SELECT platform.may('admin', 'compliance_officer')));
 CREATE POLICY staff_changes ON platform.users FOR UPDATE TO chainfirst_app
 USING ((SELECT platform.may('admin', 'compliance_officer')));
-CREATE POLICY own_reads ON platform.users FOR SELECT TO chainfirst_app USING (id = (SELECT platform.acting_user()));
+CREATE POLICY own_reads ON platform.users FOR SELECT TO chainfirst_app
+USING (id = (SELECT platform.acting_user()) AND (SELECT platform.may('issuer', 'investor')));
 CREATE POLICY own_changes ON platform.users FOR UPDATE TO chainfirst_app
 USING (id = (SELECT platform.acting_user()) AND (SELECT platform.may('issuer', 'investor', 'custodian')));
 
