@@ -28,6 +28,7 @@ from chainfirst.ops.commands import (
     init,
     intents,
     lanes,
+    moving,
     parts,
     persons,
     reconcile,
@@ -61,6 +62,7 @@ app.add_typer(lanes.app, name="lanes")
 app.add_typer(deploy.app)
 app.add_typer(export.app)
 app.add_typer(persons.app)
+app.add_typer(moving.app, name="import")
 app.add_typer(demo.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
