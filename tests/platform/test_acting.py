@@ -71,9 +71,8 @@ class Cast:
     def touched(self, table: str) -> set[uuid.UUID]:
         """Of which rows an update takes hold."""
         statement = f"UPDATE platform.{table} SET id = id RETURNING id"
-        with self.records.connection.transaction() as undone:
+        with self.records.connection.transaction(force_rollback=True):
             rows = self.records.connection.execute(statement.encode()).fetchall()
-            raise psycopg.Rollback(undone)
         return {row for (row,) in rows} & self.everything[table]
 
 
@@ -206,10 +205,9 @@ def test_who_adds(cast: Cast, table: str) -> None:
             staff = role in ("admin", "compliance_officer") or (role, table) == ("custodian", "investments")
             allowed = staff or (table in OWN.get(role, ()) and number == 0)
             try:
-                with cast.records.connection.transaction() as undone:
+                with cast.records.connection.transaction(force_rollback=True):
                     INSERTS[table](cast, number)
                     assert allowed, (role, number)
-                    raise psycopg.Rollback(undone)
             except psycopg.errors.InsufficientPrivilege:
                 assert not allowed, (role, number)
 
@@ -260,10 +258,9 @@ def test_who_judges(records: Records, table: str, column: str, values: dict[str,
     for role, actor in actors.items():
         records.act_as(actor)
         try:
-            with records.connection.transaction() as undone:
+            with records.connection.transaction(force_rollback=True):
                 changed = records.update(table, row, **values)
                 assert changed == (role in may), role
-                raise psycopg.Rollback(undone)
         except psycopg.errors.InsufficientPrivilege as error:
             assert role not in may, role
             assert error.diag.column_name == column

@@ -210,9 +210,9 @@ def test_paying(records: Records, campaign: uuid.UUID) -> None:
     ):
         with records.refused("investments_status_paid"):
             records.update("investments", investment, **change)
-    for change in ({"campaign": records.running()}, {"investor": records.investor()}):
+    for moved in ({"campaign": records.running()}, {"investor": records.investor()}):
         with records.refused("investments_investor_fixed"):
-            records.update("investments", investment, **change)
+            records.update("investments", investment, **moved)
     records.update("investments", investment, wallet=wallet(), chain_id="0x" + "1" * 64, paid_at=None)
     assert records.row("investments", investment) == held
 

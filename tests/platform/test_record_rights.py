@@ -320,8 +320,7 @@ def test_only_values_are_blanked(records: Records) -> None:
 
 def test_rolled_back_leaves_nothing(records: Records) -> None:
     count = "SELECT count(*) FROM platform.audit"
-    with records.connection.transaction() as transaction:
+    with records.connection.transaction(force_rollback=True):
         records.user()
         assert records.connection.execute(count).fetchone() == (1,)
-        raise psycopg.Rollback(transaction)
     assert records.connection.execute(count).fetchone() == (0,)

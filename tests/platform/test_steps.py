@@ -74,7 +74,9 @@ MAKE: dict[str, Callable[[Records], uuid.UUID]] = {
 def _force(records: Records, table: str, column: str, row: uuid.UUID, status: str) -> None:
     """Into that status, without any trigger."""
     times = [name for name, (of, _) in WHOLE.items() if of == table]
-    assignments = [sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(status))] + [
+    assignments: list[sql.Composable] = [
+        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(status))
+    ] + [
         sql.SQL("{} = {}").format(
             sql.Identifier(name), sql.SQL("now()" if WHOLE[name][1] == status else "NULL")
         )
