@@ -140,7 +140,9 @@ def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) ->
     closers: list[tuple[str, Callable[[], None]]] = [("systemd", teller.close)]
     closers += [(f"heads {each.name}", each.close) for each in heads]
     closers += [("endpoints", pool.close), ("jobs", jobs.close)]
-    served = serving.build(found, numbers, lambda name: _connect(found, name))
+    version = importlib.metadata.version("chainfirst")
+    live = serving.live(version, pool, numbers, lambda: leader.epoch is not None)
+    served = serving.build(found, numbers, lambda name: _connect(found, name), live, supervisor.add)
     closers += served.closers
 
     def started() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -9,6 +10,40 @@ from typing import Any, TextIO
 import structlog
 
 QUIET_SECONDS = 60.0
+REMEMBERED = 50
+REMEMBERED_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A line of the log that somebody should have seen: a warning, an error, or that one is over."""
+
+    at: str
+    level: str
+    part: str
+    event: str
+    details: str
+
+
+_TROUBLES: deque[Trouble] = deque(maxlen=REMEMBERED)
+
+
+def troubles() -> tuple[Trouble, ...]:
+    """The last ones of this process, newest first. From any thread."""
+    return tuple(reversed(tuple(_TROUBLES)))
+
+
+def _remember(_: object, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Keep what the status page shows: no traceback, nothing long."""
+    if level in ("warning", "error", "critical", "exception") or "failing" in line:
+        known = {"time", "level", "part", "event", "exc_info", "failing"}
+        details = ", ".join(f"{name}: {value}" for name, value in line.items() if name not in known)
+        found = Trouble(
+            str(line.get("time", "")), str(line.get("level", level)), str(line.get("part", "")),
+            str(line.get("event", ""))[:REMEMBERED_CHARACTERS], details[:REMEMBERED_CHARACTERS],
+        )  # fmt: skip
+        _TROUBLES.append(found)
+    return line
 
 
 def configure(stream: TextIO | None = None, as_json: bool | None = None) -> None:
@@ -19,6 +54,7 @@ def configure(stream: TextIO | None = None, as_json: bool | None = None) -> None
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _remember,
     ]
     if as_json:
         # no local variables in tracebacks: URLs with keys are among them

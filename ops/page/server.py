@@ -16,6 +16,7 @@ MOST_CONNECTIONS = 128
 IDLE_SECONDS = 15
 GRACE_SECONDS = 1
 BACKLOG = 64
+SILENT_SECONDS = 20  # who reads nothing for so long, while there is something to read, is cut off
 
 
 class PortTaken(Exception):
@@ -29,11 +30,11 @@ class PortTaken(Exception):
 class Server:
     """Serves one app on one port or more; they are taken at once, answered from `start` on."""
 
-    def __init__(self, app: ASGIApp, ports: Iterable[int]) -> None:
+    def __init__(self, app: ASGIApp, ports: Iterable[int], silent_seconds: float = SILENT_SECONDS) -> None:
         self._sockets: list[socket.socket] = []
         try:
             for port in ports:
-                self._sockets.append(_bound(port))
+                self._sockets.append(_bound(port, silent_seconds))
         except PortTaken:
             self._close_sockets()
             raise
@@ -45,7 +46,7 @@ class Server:
         )  # fmt: skip
         _hear_uvicorn()
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
         """Answer from now on; returns at once."""
@@ -67,9 +68,11 @@ class Server:
                 each.close()
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(port: int, silent_seconds: float) -> socket.socket:
     found = socket.socket()
     try:
+        # inherited by what it accepts (tcp(7)): the kernel would keep a reader that hangs for ever
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(silent_seconds * 1000))
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((HOST, port))
         found.listen(BACKLOG)  # who asks before `start` waits

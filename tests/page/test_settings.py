@@ -16,13 +16,15 @@ def load(directory: Path, text: str = "") -> config.Page:
 
 def test_it_is_served_where_a_port_is_set(tmp_path: Path) -> None:
     assert load(tmp_path) == config.Page(port=None, certificates="/certificates/")
-    found = load(tmp_path, '[page]\nport = 8480\ncertificates = "/share/v1/"\n')
-    assert (found.port, found.certificates) == (8480, "/share/v1/")
+    text = (
+        '[page]\nport = 8480\ncertificates = "/share/v1/"\nhosts = ["a.example"]\nready_behind_blocks = 0\n'
+    )
+    assert load(tmp_path, text) == config.Page(8480, ("a.example",), 0, "/share/v1/")
 
 
 @pytest.mark.parametrize(
     "wrong", ["", "/", "certificates/", "/certificates", "/a//b/", "/{x}/", "/a b/", "//"]
 )
 def test_a_folder_that_is_none(tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(settings.SettingsError, match="page.certificates: found"):
+    with pytest.raises(settings.SettingsError, match=r"page\.certificates: found"):
         load(tmp_path, f'[page]\ncertificates = "{wrong}"\n')
