@@ -20,8 +20,8 @@ def level(request: pytest.FixtureRequest) -> psycopg.IsolationLevel:
 
 
 @pytest.fixture
-def apps(pg_url: str, level: psycopg.IsolationLevel) -> Iterator[tuple[Records, Records]]:
-    with psycopg.connect(pg_url) as first, psycopg.connect(pg_url) as second:
+def apps(database: str, level: psycopg.IsolationLevel) -> Iterator[tuple[Records, Records]]:
+    with psycopg.connect(database) as first, psycopg.connect(database) as second:
         for each in (first, second):
             each.execute("SET ROLE chainfirst_app")
             each.commit()
@@ -114,7 +114,8 @@ def test_two_investments_above_the_maximum(
     if level is psycopg.IsolationLevel.READ_COMMITTED:
         assert caught.value.diag.constraint_name == "investments_amount_maximum"
     apps[1].connection.rollback()
-    found = apps[1].connection.execute("SELECT sum(amount) FROM platform.investments").fetchone()
+    total = "SELECT sum(amount) FROM platform.investments WHERE investor = %s"
+    found = apps[1].connection.execute(total, [investor]).fetchone()
     assert found == (60,)
 
 

@@ -74,16 +74,14 @@ MAKE: dict[str, Callable[[Records], uuid.UUID]] = {
 def _force(records: Records, table: str, column: str, row: uuid.UUID, status: str) -> None:
     """Into that status, without any trigger."""
     times = [name for name, (of, _) in WHOLE.items() if of == table]
-    assignments: list[sql.Composable] = [
-        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(status))
-    ] + [
+    assignments = [sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(status))] + [
         sql.SQL("{} = {}").format(
             sql.Identifier(name), sql.SQL("now()" if WHOLE[name][1] == status else "NULL")
         )
         for name in times
     ]
     if table == "kyc_documents":
-        assignments.append(sql.SQL("verified_at = now()"))
+        assignments.append(sql.SQL("verified_at = now()").format())
     statement = sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
         sql.Identifier("platform", table), sql.SQL(", ").join(assignments), sql.Literal(row)
     )
