@@ -26,13 +26,15 @@ def pg_template(platform_template: str) -> str:
 
 def test_relations(connection: psycopg.Connection) -> None:
     assert (
-        connection.execute(RELATIONS_WITHOUT.encode(), [["chain", "event", "ledger", "intent"]]).fetchall()
+        connection.execute(
+            RELATIONS_WITHOUT.encode(), [["chain", "event", "ledger", "intent", "api"]]
+        ).fetchall()
         == []
     )
 
 
 def test_columns(connection: psycopg.Connection) -> None:
-    assert connection.execute(WITHOUT.encode(), [["chain", "ledger", "intent"]]).fetchall() == []
+    assert connection.execute(WITHOUT.encode(), [["chain", "ledger", "intent", "api"]]).fetchall() == []
 
 
 def test_the_columns_of_every_event(connection: psycopg.Connection) -> None:

@@ -7,17 +7,18 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-SCHEMAS = ("chain", "event", "ledger", "intent")
+SCHEMAS = ("chain", "event", "ledger", "intent", "api")
 ROLES = ("chainfirst_daemon", "chainfirst_app", "chainfirst_reader", None)  # None: what PUBLIC has
 READ, ADD, CHANGE, REMOVE, EMPTY = "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"
 # what the daemon may do with the relations of chain; the others may nothing there
-CHAIN = {
+CHAIN: dict[str, set[str]] = {
     "alembic_version": {READ},
     "blocks": {READ, ADD, REMOVE},
     "cursor": {READ, ADD, CHANGE},
     "leader": {READ, CHANGE},
     "sources": {READ, ADD, CHANGE, REMOVE},
     "changes": {READ, ADD, REMOVE},
+    "pruned": set(),
 }
 # and with those of intent, of which it may change some columns (the last is one); apps may read them
 INTENT = {
@@ -36,9 +37,11 @@ INTENT = {
     "differences": {READ, ADD, CHANGE},
     "stuck": {READ},
 }
+PERSONAL = ("chainfirst_reader", "users")  # what the reader has no right to in the schema api
 REFUSED = (
     errors.InsufficientPrivilege,
     errors.ObjectNotInPrerequisiteState,  # a view that can't be written to
+    errors.FeatureNotSupported,  # nor its columns
     errors.WrongObjectType,  # nor emptied
 )
 
@@ -77,6 +80,10 @@ def _relations(pg_url: str) -> list[tuple[str, str, str, str]]:
 
 
 def _expected(role: str | None, schema: str, name: str) -> set[str]:
+    if schema == "api":
+        return (
+            {READ} if role in ("chainfirst_app", "chainfirst_reader") and (role, name) != PERSONAL else set()
+        )
     if schema == "intent":
         if role == "chainfirst_daemon":
             return INTENT[name]

@@ -10,5 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for name in ("", "_records", "_money"):
+    for name in ("", "_records", "_money", "_feed"):
         migrate.run_file(op.get_bind(), f"platform_0005{name}.sql")
