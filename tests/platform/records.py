@@ -1,6 +1,7 @@
 """Rows of the schema platform as an app writes them, and of the ledger as the indexer would."""
 
 import contextlib
+import itertools
 import re
 import secrets
 import uuid
@@ -17,6 +18,7 @@ REGISTRY, FACTORY, TOKEN = (f"0x{digit * 40}" for digit in "abc")
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 HASH = "0x" + "5a" * 32
 DAY = 86_400
+BLOCKS = itertools.count(1)  # committed or not, an event has a block of its own
 
 
 def wallet() -> str:
@@ -32,7 +34,6 @@ class Records:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        self.block = 0
 
     # what an app does
 
@@ -167,8 +168,13 @@ class Records:
             self.connection.execute(statement, list(values.values()))
 
     def event(self, table: str, address: str, at: datetime = NOW, **values: Any) -> None:
-        self.block += 1
-        place = {"block_number": self.block, "tx_index": 0, "log_index": 0, "block_time": at, "tx_hash": HASH}
+        place = {
+            "block_number": next(BLOCKS),
+            "tx_index": 0,
+            "log_index": 0,
+            "block_time": at,
+            "tx_hash": HASH,
+        }
         self.ledger(f"event.{table}", **place, address=address, **values)
 
     def tip(self, time: datetime = NOW, number: int = 1_000_000) -> None:
