@@ -24,6 +24,9 @@ _VIEWS = {
             n.transfer_count AS transfers, n.is_final AS final
         FROM api.nft_share_certificates n JOIN api.campaigns c ON c.id = n.campaign ORDER BY n.token_id
     """,
+    "api.activity, the newest first": """
+        SELECT block_number AS block, at, what, is_final AS final FROM api.activity LIMIT %(latest)s
+    """,
 }
 
 

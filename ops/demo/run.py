@@ -75,6 +75,7 @@ def _say_how_to_look(servers: Servers, console: Console) -> None:
         f"  {servers.psql} '{servers.database_url}'",
         f"  {chainfirst} --config {servers.config_file} status",
         f"  {chainfirst} --config {servers.config_file} intents list",
+        f"  the status page is {servers.page}",
         f"  the node is {servers.node.url}, the daemon's log {servers.daemon_log}",
         "Stop them:",
         f"  {chainfirst} --config {servers.directory.parent.parent / 'config.toml'} demo --stop",
@@ -94,7 +95,8 @@ def _play(servers: Servers, interrupts: Interrupts, console: Console, install_di
     lines.say("the platform's contracts are deployed; the daemon's keys get their roles, and ether for gas")
     chain = Chain(servers.node.url)
     who = cast.Cast.of(chain.accounts(), servers.signers)
-    deployment = deploy(chain.web3, who["deployer"], _plan(who), servers.deployment)
+    plan = _plan(who, f"{servers.page}certificates/")
+    deployment = deploy(chain.web3, who["deployer"], plan, servers.deployment)
     contracts = {
         key: chain.contract(ABIS[key], place["address"]) for key, place in deployment["contracts"].items()
     }
@@ -104,7 +106,7 @@ def _play(servers: Servers, interrupts: Interrupts, console: Console, install_di
     with ledger.connect(servers.database_url) as connection:
         before = intents.leaders(connection)
     daemon = _Daemon(servers, interrupts)
-    lines.say(f"the daemon starts, pid {daemon.start()}")
+    lines.say(f"the daemon starts, pid {daemon.start()}; its status page is {servers.page}")
 
     with (
         ledger.connect(servers.database_url) as connection,
@@ -153,7 +155,7 @@ def _command(servers: Servers, console: Console, name: str) -> checks.Check:
     return checks.Check(f"exit code of chainfirst {name}", str(done.returncode), "0")
 
 
-def _plan(who: cast.Cast) -> Plan:
+def _plan(who: cast.Cast, base_uri: str) -> Plan:
     return Plan(
         owner=who["owner"],
         operators=[who["operator"]],
@@ -162,6 +164,7 @@ def _plan(who: cast.Cast) -> Plan:
         treasury=who["treasury"],
         fee_recipient=who["fees"],
         fee_bps=cast.FEE_BPS,
+        base_uri=base_uri,
     )
 
 

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ class Servers:
         self.deployment = self.directory / "deployment.json"
         self.daemon_log = self.directory / "daemon.log"
         self.signers: dict[str, str] = {}
+        self._page_port = 0
         state = self.directory / ".chainfirst"  # as of this folder's config.toml
         self.cluster = postgres.Cluster(state, FAST)
         self.node = node.Anvil(
@@ -59,6 +61,9 @@ class Servers:
             shutil.rmtree(self.directory)
         self.directory.mkdir(parents=True)
         self.signers = keys.make(self.directory)
+        with socket.socket() as probe:  # any that is free; the daemon takes it each time it starts
+            probe.bind(("127.0.0.1", 0))
+            self._page_port = int(probe.getsockname()[1])
         contracts = [
             f"[contracts.{key}]\nabi = {json.dumps(str(ARTIFACTS.resolve() / f'{name}.json'))}\n"
             + (f"{FACTORY}\n" if key == "campaign" else "")
@@ -67,6 +72,7 @@ class Servers:
         self.config_file.write_text(
             f'deployment = "{self.deployment.name}"\n[database]\nurl = "embedded"\n'
             f'[chain]\nchain_id = {node.CHAIN_ID}\nendpoints = ["dev"]\nfinality = {FINALITY_DEPTH}\n'
+            f"[page]\nport = {self._page_port}\n"
             + keys.settings()
             + "".join(contracts),
             encoding="utf-8",
@@ -82,6 +88,11 @@ class Servers:
     def database_url(self) -> str:
         """For libpq and psycopg."""
         return self.cluster.url(reach.EMBEDDED_DATABASE)
+
+    @property
+    def page(self) -> str:
+        """The URL of the daemon's status page."""
+        return f"http://127.0.0.1:{self._page_port}/"
 
     @property
     def psql(self) -> Path:
