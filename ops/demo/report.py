@@ -1,5 +1,6 @@
 """Ledger and intents at the end, as tables that a person can check by hand."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ TEXTS = {
     "company", "status", "investor", "campaign", "how", "wallet", "owner", "state", "kind",
     "title", "what", "at",
 }  # fmt: skip
+ACCOUNT = re.compile("0x[0-9a-f]{40}")
 GWEI = 10**9  # wei
 AMOUNTS = ("goal", "invested", "released_amount", "fee_paid", "refunded", "escrow_balance")
 
@@ -144,7 +146,7 @@ def _seen(value: object, who: Cast) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return who.name(value) if isinstance(value, str) else str(value)
+    return ACCOUNT.sub(lambda found: who.name(found[0]), str(value))
 
 
 def _company(row: Row, who: Cast) -> str:
