@@ -24,6 +24,7 @@ from chainfirst.ops.commands import (
     demo,
     deploy,
     dev,
+    doctor,
     export,
     init,
     intents,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(init.app)
+app.add_typer(doctor.app)
 app.add_typer(config.app, name="config")
 app.add_typer(dev.app, name="dev")
 app.add_typer(database.app)

@@ -42,7 +42,7 @@ def _check_signers(config: Config) -> None:
 
     opened = {}
     for name, lane in config.writer.every_lane.items():
-        if _is_for_systemd(lane):
+        if is_for_systemd(lane):
             typer.echo(f"signer: that of lane {name} isn't opened, only the service gets its password")
             continue
         opened[name] = signers.open(lane, config.directory, os.environ)
@@ -50,7 +50,7 @@ def _check_signers(config: Config) -> None:
     signers.check_accounts(opened)
 
 
-def _is_for_systemd(lane: Lane) -> bool:
+def is_for_systemd(lane: Lane) -> bool:
     """Whether the password is a credential that a shell, unlike the service, hasn't got."""
     from chainfirst.writers.signers import keystore
 
