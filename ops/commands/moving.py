@@ -130,5 +130,11 @@ def _summary(report: "Report") -> Iterator[str]:
         told.append(f"{counts.left_out} left out")
         told += [f"{count} on chain by {by}" for by, count in counts.matched.items()]
         yield f"{table}: {', '.join(told)}"
+        for what, names in (
+            ("no column for", counts.without_column),
+            ("columns not taken:", counts.not_taken),
+        ):
+            if names:
+                yield f"  {what} {', '.join(names)}"
     if report.dry_run:
         yield "a dry run: nothing was stored"

@@ -31,13 +31,16 @@ class Line:
 
 @dataclass
 class Counts:
-    """Of one table: old rows read, stored now, there before, left out; and those matched, by what."""
+    """Of one table: old rows read, stored now, there before, left out; those matched, by what; fields that
+    had no column, and columns that no field was read from."""
 
     read: int = 0
     stored: int = 0
     there: int = 0
     left_out: int = 0
     matched: dict[str, int] = field(default_factory=dict)
+    without_column: list[str] = field(default_factory=list)
+    not_taken: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -52,13 +55,15 @@ class Report:
 def move(old_database: Connection, connection: Connection, wanted: mapping.Mapping, dry_run: bool) -> Report:
     """The whole of it. Both connections' transactions read one snapshot; `connection` is in autocommit, its
     user a member of chainfirst_owner. ConfigError: tables, columns or events are not there."""
-    chosen = old.columns(old_database, wanted)
+    found = old.columns(old_database, wanted)
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     moving = _Moving(connection, wanted, dry_run)
     with connection.transaction():
         intents = store.begin(connection)
-        for table, columns in chosen.items():
-            moving.read(table, old.rows(old_database, wanted, table, columns))
+        for table, columns in found.items():
+            counts = moving.report.counts[table]
+            counts.without_column, counts.not_taken = columns.missing, columns.unused
+            moving.read(table, old.rows(old_database, wanted, table, columns.chosen))
         moving.match()
         moving.keep()
         if store.count_intents(connection) != intents:

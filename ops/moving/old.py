@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -14,6 +15,16 @@ _COLUMNS = """
 SELECT attname::text FROM pg_catalog.pg_attribute
 WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Of one table: the column that each field is read from, or several; fields that have none; columns that
+    no field is read from."""
+
+    chosen: dict[str, str | list[str]]
+    missing: list[str]
+    unused: list[str]
 
 
 @contextlib.contextmanager
@@ -35,13 +46,10 @@ def database(url: values.DatabaseUrl) -> Iterator[Connection]:
         yield connection
 
 
-def columns(connection: Connection, wanted: mapping.Mapping) -> dict[str, dict[str, str | list[str]]]:
-    """Of each table that is there, the columns that its fields are read from; a field that isn't required may
-    have none.
-
-    ConfigError: a table or a column isn't there, all of them named.
-    """
-    chosen: dict[str, dict[str, str | list[str]]] = {}
+def columns(connection: Connection, wanted: mapping.Mapping) -> dict[str, Columns]:
+    """Those of each table that is there. ConfigError: a table isn't there that must be, or the column of a
+    field that is required or that the mapping names; all of them named."""
+    found: dict[str, Columns] = {}
     problems: list[str] = []
     for name, shape in records.TABLES.items():
         table = wanted.of(name)
@@ -53,7 +61,8 @@ def columns(connection: Connection, wanted: mapping.Mapping) -> dict[str, dict[s
         if not there:
             problems.append(f"{name}: there is no table {table.table or shape.table}")
             continue
-        chosen[name] = {}
+        columns = found[name] = Columns({}, [], [])
+        used: set[str] = set()
         for each in shape.fields:
             given = table.columns.get(each.name, each.column)
             names = [given] if isinstance(given, str) else list(given)
@@ -61,15 +70,19 @@ def columns(connection: Connection, wanted: mapping.Mapping) -> dict[str, dict[s
             said = each.name in table.columns or (each.required and each.name not in table.defaults)
             if missing and said:
                 problems.append(f"{name}.{each.name}: there is no column {', '.join(missing)}")
-            if not missing:
-                chosen[name][each.name] = given if isinstance(given, str) else names
+            if missing:
+                columns.missing.append(each.name)
+            else:
+                columns.chosen[each.name] = given if isinstance(given, str) else names
+                used.update(names)
+        columns.unused.extend(sorted(there - used))
     if problems:
         lines = "".join(f"\n  {line}" for line in problems)
         raise errors.ConfigError(
             f"the old database is another than the mapping says:{lines}\n"
             "Say in the mapping's file where they are, or give a default (docs/moving-in.md)"
         )
-    return chosen
+    return found
 
 
 def rows(

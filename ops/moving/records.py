@@ -198,7 +198,7 @@ TABLES: dict[str, Shape] = {
             Field("wallet", _wallet, "wallet_address"),
             Field("kyc_level", _whole, "kyc_level", fallback="0"),
             Field("kyc_status", _text, "kyc_status", words=_KYC, fallback="unverified"),
-            Field("aml_score", _number, "aml_score"),
+            Field("aml_score", _number, "aml_risk_score"),
             Field("active", _flag, "is_active", required=True),
             Field("created_at", _moment, "date_joined", required=True),
         ),

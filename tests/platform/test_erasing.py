@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import secrets
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -174,6 +175,18 @@ def test_again_and_no_way_back(
     for forbidden in ("erase", "erase_warnings"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             db.execute(f"SELECT platform.{forbidden}(%s)".encode(), [person.id])
+
+
+def test_an_erased_investor_may_invest_no_more(db: psycopg.Connection[Any]) -> None:
+    db.execute("SET ROLE chainfirst_app")
+    wallet = f"0x{secrets.token_hex(20)}"
+    investor = insert(db, "users", email="i@x", full_name="I", role="investor", wallet=wallet)
+    for status in ("pending", "verified"):
+        db.execute("UPDATE platform.users SET kyc_status = %s WHERE id = %s", [status, investor])
+    db.execute("SET ROLE chainfirst_owner")
+    db.execute("SELECT platform.erase(%s)", [investor])
+    asked = db.execute("SELECT payload FROM intent.intents WHERE outcome IS NULL").fetchall()
+    assert asked == [({"investor": wallet, "verified": False},)]
 
 
 def test_what_is_better_settled_before_is_said_and_hinders_nothing(

@@ -3,14 +3,16 @@
 import dataclasses
 import itertools
 import random
+import re
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
-from chainfirst.ops.moving import matching, records
+from chainfirst.ops.moving import mapping, matching, records
 from chainfirst.ops.moving.matching import Event, Wanted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,3 +218,19 @@ def test_words_defaults_and_amounts() -> None:
     assert convert(amount="7").values["amount"] == Decimal("7.00")
     broken = records.convert("investments", OLD_INVESTMENT, {}, {"payment_reference": "{nothing}"})
     assert "can't be filled in" in broken.problems["payment_reference"]
+
+
+def test_the_page_about_it_says_what_the_code_does(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "moving-in.md").read_text(encoding="utf-8")
+    sample, *_ = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "old.toml"
+    file.write_text(sample, encoding="utf-8")
+    assert mapping.load(file).events.investments[0].decimals == 18
+    for shape in records.TABLES.values():
+        assert f"`{shape.table}`" in page
+        for each in shape.fields:
+            columns = [each.column] if isinstance(each.column, str) else each.column
+            said = [each.name, *columns, *each.words]
+            assert [word for word in said if not re.search(rf"\b{word}\b", page)] == []
+            if not each.required and shape.table != "certificates_nftsharecertificate":
+                assert f"({columns[0]})" in page
