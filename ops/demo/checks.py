@@ -1,11 +1,13 @@
 """What must hold at the end: the ledger in itself, against the script, and against the chain's own books; and
 that every intent had its effect, once."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import requests
 from chainfirst.ops.demo import cast
 from chainfirst.ops.demo.cast import COMPANIES, INVESTMENTS, INVESTORS, Cast, birr
 from chainfirst.ops.demo.intents import Intents
@@ -14,6 +16,7 @@ from chainfirst.ops.demo.ledger import Glance, Ledger
 if TYPE_CHECKING:
     from web3.contract import Contract
 
+DOCUMENT_SECONDS = 10
 STATUSES = ("active", "successful", "failed", "cancelled")  # as the contracts number them
 
 
@@ -117,6 +120,19 @@ def of_the_chain(ledger: Ledger, who: Cast, contracts: Mapping[str, "Contract"])
         "votes on the chain",
         {who[name].lower(): str(certificate.votingWeightOf(who[name]).call()) for name in owners},
         {who[name].lower(): votes.get(who[name].lower(), "0") for name in owners},
+    )
+
+
+def of_the_documents(ledger: Ledger, contracts: Mapping[str, "Contract"]) -> Iterator[Check]:
+    """Where a certificate's URI leads is the document that the chain has the hash of."""
+    certificate = contracts["share_certificate"].functions
+    tokens = [int(row["token_id"]) for row in ledger.certificates]
+    uris = {token: certificate.tokenURI(token).call() for token in tokens}
+    bodies = {token: requests.get(uri, timeout=DOCUMENT_SECONDS).content for token, uri in uris.items()}
+    yield _same(
+        "documents at the certificates' URIs",
+        {token: hashlib.sha256(body).hexdigest() for token, body in bodies.items()},
+        {token: bytes(certificate.certificate(token).call()[1]).hex() for token in tokens},
     )
 
 

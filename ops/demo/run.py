@@ -140,6 +140,7 @@ def _play(servers: Servers, interrupts: Interrupts, console: Console, install_di
     found = [
         *checks.of_the_script(final, last, who),
         *checks.of_the_chain(final, who, contracts | play.campaigns),
+        *checks.of_the_documents(final, contracts),
         *checks.of_the_intents(wishes, chain.nonce, play.lost),
         checks.Check("times that the daemon was killed", str(daemon.kills), str(KILLS)),
         checks.Check("times that it took the lead after that", str(led - 1), str(KILLS)),

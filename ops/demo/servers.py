@@ -72,9 +72,7 @@ class Servers:
         self.config_file.write_text(
             f'deployment = "{self.deployment.name}"\n[database]\nurl = "embedded"\n'
             f'[chain]\nchain_id = {node.CHAIN_ID}\nendpoints = ["dev"]\nfinality = {FINALITY_DEPTH}\n'
-            f"[page]\nport = {self._page_port}\n"
-            + keys.settings()
-            + "".join(contracts),
+            f"[page]\nport = {self._page_port}\n" + keys.settings() + "".join(contracts),
             encoding="utf-8",
         )
 
