@@ -2,16 +2,16 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from chainfirst.examples.stage import EXAMPLES, READER, Stage
+from chainfirst.ops.dev import node
 from chainfirst.tests.apps.programs import Program, free_port
 
-NODE = Path(sys.executable).with_name("node")
+NODE = node.npm()[0]  # the program itself: the launcher in .venv/bin would outlive its end
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def reading(stage: Stage, port: int) -> dict[str, str]:
 def graphql(played: Played) -> Iterator[str]:
     """PostGraphile's URL."""
     port = free_port()
-    command = [str(NODE), "node_modules/.bin/postgraphile"]
+    command = [NODE, "node_modules/.bin/postgraphile"]
     environment = reading(played.stage, port) | {"GRAPHILE_ENV": "production"}
     with Program(command, environment, EXAMPLES / "graphql") as program:
         program.says("listening on port")
@@ -70,6 +70,6 @@ def graphql(played: Played) -> Iterator[str]:
 def rest(played: Played) -> Iterator[str]:
     """The REST server's URL."""
     port = free_port()
-    with Program([str(NODE), "server.mjs"], reading(played.stage, port), EXAMPLES / "rest") as program:
+    with Program([NODE, "server.mjs"], reading(played.stage, port), EXAMPLES / "rest") as program:
         program.says("REST on")
         yield f"http://127.0.0.1:{port}"
