@@ -186,7 +186,7 @@ DECLARE
 BEGIN
     IF was IS DISTINCT FROM becomes AND NOT coalesce(steps -> was ? becomes, false) THEN
         PERFORM platform.refuse(table_name, column_name, 'step',
-            format('what is %s can''t become %s', was, coalesce(becomes, 'null')),
+            format('what is %s can''t become %s', was, coalesce(left(becomes, 80), 'null')),
             CASE WHEN onward IS NULL THEN format('%s is an end: it stays so.', was)
                 ELSE format('From %s it becomes %s.', was, onward) END);
     END IF;
@@ -199,7 +199,7 @@ CREATE FUNCTION platform.check_start(table_name text, column_name text, begins t
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF begins <> ALL (allowed) THEN
-        PERFORM platform.refuse(table_name, column_name, 'start', format('a new row can''t be %s', begins),
+        PERFORM platform.refuse(table_name, column_name, 'start', format('a new row can''t be %s', left(begins, 80)),
             format('Insert it as %s, then update it.', array_to_string(allowed, ' or ')));
     END IF;
 END

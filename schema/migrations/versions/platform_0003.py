@@ -12,6 +12,7 @@ FILES = (
     "platform_0003.sql",
     "platform_0003_rules.sql",
     "platform_0003_campaigns.sql",
+    "platform_0003_checks.sql",
     "platform_0003_rights.sql",
 )
 
