@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from chainfirst import daemon
 from chainfirst.ops import reach
+from chainfirst.ops.commands import export
 from chainfirst.ops.dev.node import Anvil
 from chainfirst.ops.errors import ChainfirstError, ConfigError, FatalError
 from chainfirst.schema import as_of, folds
@@ -192,3 +193,21 @@ def test_the_ledger_as_of_every_block(
     connection.execute("DELETE FROM chain.sources WHERE table_name ~ '_paused'")
     with pytest.raises(ConfigError, match=r"event.campaign_paused is not indexed"):
         auditor.run(last, "older")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, []),
+        ({"held_birr": 41}, ["raised 1.00, but held, released, withdrawn and refunded are 1.01"]),
+        ({"invested_birr": 99}, ["raised 1.00, but the investments are 0.99"]),
+        ({"raised_birr": 0}, ["raised 0.00, but held, released, withdrawn and refunded are 1.00",
+                              "raised 0.00, but the investments are 1.00"]),
+    ],
+)  # fmt: skip
+def test_totals_that_disagree(changed: dict[str, int], said: list[str]) -> None:
+    row: dict[str, Any] = {
+        "campaign": "c", "address": "a", "raised_birr": 100, "invested_birr": 100, "held_birr": 40,
+        "released_birr": 30, "fee_withdrawn_birr": 20, "refunded_birr": 10,
+    }  # fmt: skip
+    assert export.disagreements([row | changed]) == [f"c a: {line}" for line in said]
