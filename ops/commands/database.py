@@ -29,14 +29,25 @@ def migrate(context_: typer.Context) -> None:
     typer.echo("the database has this version's schema")
 
 
-@app.command(epilog="Example: chainfirst status --json")
+@app.command(epilog="Example: chainfirst status --watch")
 def status(
-    context_: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+    context_: typer.Context,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until Ctrl-C, as the status page does.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """How far the database is true to the chain, by its committed cursor; and what it wants of the chain."""
     from chainfirst.schema import store
 
-    with psycopg.connect(reach.database_url(context.load_config(context_))) as connection:
+    found = context.load_config(context_)
+    if watch:
+        from chainfirst.ops.commands import watching
+        from rich.console import Console
+
+        watching.watch(found, as_json, Console())
+        return
+    with psycopg.connect(reach.database_url(found)) as connection:
         try:
             cursor = store.read_cursor(connection)
             sources = store.read_sources(connection)

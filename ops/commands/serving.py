@@ -82,13 +82,7 @@ def live(
     from chainfirst.ops.page import summary
 
     def now() -> summary.Live:
-        endpoints = tuple(
-            summary.Endpoint(
-                each.name, each.in_use, each.paused_until <= time.monotonic(), each.head,
-                each.latency_seconds, each.failures, each.last_error,
-            )
-            for each in pool.states()
-        )  # fmt: skip
+        endpoints = tuple(summary.endpoint(each, time.monotonic()) for each in pool.states())
         heard = [int(each.value) for family in numbers.head_block.collect() for each in family.samples]
         return summary.Live(version, max(heard) or None, leads(), endpoints, log.troubles())
 

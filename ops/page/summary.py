@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from chainfirst.ops import log
 
@@ -26,6 +26,33 @@ class Endpoint:
     latency_seconds: float | None
     failures: int
     last_error: str
+
+
+class State(Protocol):
+    """What a pool of endpoints says of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def in_use(self) -> bool: ...
+    @property
+    def head(self) -> int | None: ...
+    @property
+    def latency_seconds(self) -> float | None: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def paused_until(self) -> float: ...
+    @property
+    def last_error(self) -> str: ...
+
+
+def endpoint(state: State, now: float) -> Endpoint:
+    """As it is shown; `now`: of the pool's clock."""
+    return Endpoint(
+        state.name, state.in_use, state.paused_until <= now, state.head, state.latency_seconds,
+        state.failures, state.last_error,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
