@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ def write_config(
     return file
 
 
-def chainfirst(file: Path, *arguments: str, **environ: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "chainfirst.daemon", "--config", str(file), *arguments]
+def chainfirst(
+    file: Path, *arguments: str, prefix: Sequence[str] = (), **environ: str
+) -> "subprocess.Popen[str]":
+    command = [*prefix, sys.executable, "-m", "chainfirst.daemon", "--config", str(file), *arguments]
     return subprocess.Popen(
         command, env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -58,8 +61,8 @@ def emit(node: Endpoint, emitter: str | None, count: int = 0) -> str:
 class Running:
     """`chainfirst run` with its log; `with` kills it at the end if it still runs."""
 
-    def __init__(self, file: Path, **environ: str) -> None:
-        self.process = chainfirst(file, "run", **environ)
+    def __init__(self, file: Path, prefix: Sequence[str] = (), **environ: str) -> None:
+        self.process = chainfirst(file, "run", prefix=prefix, **environ)
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
