@@ -57,6 +57,7 @@ STATIC_URL = "static/"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "Africa/Addis_Ababa"
 USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
 
 
 def _database(url: str) -> dict[str, object]:

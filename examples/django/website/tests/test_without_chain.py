@@ -33,7 +33,7 @@ class WithoutChain(TestCase):
         chain.invested(address, "0x" + "ab" * 32, "0x" + "cd" * 20, birr=25_000)
         page = self.client.get(reverse("campaigns"))
         self.assertContains(page, "A new roastery")
-        self.assertContains(page, "25000.00")
+        self.assertContains(page, "25,000.00")
         self.assertContains(page, "The chain as of block 10; final up to 10.")
         self.assertNotContains(page, "(not final)")
 
