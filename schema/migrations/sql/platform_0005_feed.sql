@@ -33,92 +33,95 @@ SELECT
         u.wallet, u.other, (u.units * 0.01)::numeric(80, 2), u.token_id, u.detail
     ) AS what,
     u.campaign, u.company, u.token_id, u.wallet, (u.units * 0.01)::numeric(80, 2) AS amount,
-    coalesce(u.campaign_address, u.address) AS smart_contract_address, u.tx_hash, u.block_number, u.tx_index, u.log_index,
+    u.contract AS smart_contract_address, u.tx_hash, u.block_number, u.tx_index, u.log_index,
     coalesce(u.block_number <= (SELECT k.final_number FROM chain.cursor k), false) AS is_final
 FROM (
     SELECT
         a.*,
         CASE
-            WHEN a.campaign_address IS NOT NULL THEN
-                (SELECT platform.uuid_of(c.campaign_id) FROM ledger.campaigns c WHERE c.address = a.campaign_address)
-            WHEN a.token_id IS NOT NULL THEN (
+            WHEN a.token_id IS NULL THEN
+                (SELECT platform.uuid_of(c.campaign_id) FROM ledger.campaigns c WHERE c.address = a.contract)
+            ELSE (
                 SELECT platform.uuid_of(c.campaign_id) FROM ledger.certificates c
-                WHERE c.address = a.address AND c.token_id = a.token_id
+                WHERE c.address = a.contract AND c.token_id = a.token_id
             )
         END AS campaign,
         platform.uuid_of(a.company_id) AS company
     FROM (
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            'issuer_registered' AS kind, NULL::text AS campaign_address, e.company_id, NULL::numeric AS token_id,
-            e.issuer AS wallet, NULL::text AS other, NULL::numeric AS units, NULL::text AS detail
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            'issuer_registered' AS kind, e.address AS contract, e.company_id, NULL::numeric AS token_id, e.issuer AS wallet,
+            NULL::text AS other, NULL::numeric AS units, NULL::text AS detail
         FROM event.issuer_registry_issuer_registered e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            'issuer_replaced', NULL, e.company_id, NULL, e.new_issuer, e.old_issuer, NULL, NULL
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            'issuer_replaced', e.address, e.company_id, NULL, e.new_issuer, e.old_issuer, NULL, NULL
         FROM event.issuer_registry_issuer_replaced e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            'issuer_document_updated', NULL, e.company_id, NULL, e.issuer, NULL, NULL, e.document_uri
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            'issuer_document_updated', e.address, e.company_id, NULL, e.issuer, NULL, NULL, e.document_uri
         FROM event.issuer_registry_issuer_document_updated e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            CASE WHEN e.active THEN 'issuer_reinstated' ELSE 'issuer_suspended' END, NULL, e.company_id, NULL, e.issuer, NULL, NULL, NULL
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            CASE WHEN e.active THEN 'issuer_reinstated' ELSE 'issuer_suspended' END,
+            e.address, e.company_id, NULL, e.issuer, NULL, NULL, NULL
         FROM event.issuer_registry_issuer_status_changed e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            CASE WHEN e.verified THEN 'investor_verified' ELSE 'investor_unverified' END, NULL, NULL, NULL, e.investor, NULL, NULL, NULL
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            CASE WHEN e.verified THEN 'investor_verified' ELSE 'investor_unverified' END,
+            e.address, NULL, NULL, e.investor, NULL, NULL, NULL
         FROM event.issuer_registry_investor_status_changed e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'campaign_created', e.campaign, NULL, NULL, e.issuer, NULL, (e.terms ->> 'fundingGoal')::numeric, NULL
         FROM event.campaign_factory_campaign_created e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'campaign_paused', e.address, NULL, NULL, NULL, NULL, NULL, NULL
         FROM event.campaign_paused e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'campaign_unpaused', e.address, NULL, NULL, NULL, NULL, NULL, NULL
         FROM event.campaign_unpaused e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'invested', e.address, NULL, NULL, e.investor, NULL, e.amount, NULL
         FROM event.campaign_investment_recorded e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            CASE e.status WHEN 1 THEN 'campaign_successful' ELSE 'campaign_failed' END, e.address, NULL, NULL, NULL, NULL, e.total_raised, NULL
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            CASE e.status WHEN 1 THEN 'campaign_successful' ELSE 'campaign_failed' END,
+            e.address, NULL, NULL, NULL, NULL, e.total_raised, NULL
         FROM event.campaign_campaign_finalized e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'campaign_cancelled', e.address, NULL, NULL, NULL, NULL, e.total_raised, e.reason
         FROM event.campaign_campaign_cancelled e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'funds_released', e.address, NULL, NULL, e.issuer, NULL, e.amount, NULL
         FROM event.campaign_funds_released e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'refunded', e.address, NULL, NULL, e.investor, NULL, e.amount, NULL
         FROM event.campaign_investor_refunded e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'fee_withdrawn', e.address, NULL, NULL, e.fee_recipient, NULL, e.amount, NULL
         FROM event.campaign_fee_withdrawn e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
             'swept', e.address, NULL, NULL, e.treasury, NULL, e.amount, NULL
         FROM event.campaign_swept e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            'certificate_minted', NULL, NULL, e.token_id, e.owner, NULL, e.amount, NULL
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            'certificate_minted', e.address, NULL, e.token_id, e.owner, NULL, e.amount, NULL
         FROM event.share_certificate_certificate_minted e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            'certificate_transferred', NULL, NULL, e.token_id, e."to", e."from", NULL, NULL
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            'certificate_transferred', e.address, NULL, e.token_id, e."to", e."from", NULL, NULL
         FROM event.share_certificate_certificate_transferred e
         UNION ALL
-        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash, e.address,
-            'certificate_revoked', NULL, NULL, e.token_id, e.owner, NULL, NULL, e.reason
+        SELECT e.block_number, e.tx_index, e.log_index, e.block_time, e.tx_hash,
+            'certificate_revoked', e.address, NULL, e.token_id, e.owner, NULL, NULL, e.reason
         FROM event.share_certificate_certificate_revoked e
     ) a
 ) u
