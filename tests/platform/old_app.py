@@ -157,7 +157,7 @@ class App:
         self._out("users", bad[3], "checksum", wallet_address="0xF39fd6e51aad88f6f4ce6ab8827279cfffb92266")
         self._out("users", bad[4], "zero address", wallet_address=f"0x{'0' * 40}")
         self._out("users", bad[5], "role: 'superhero' is not known", role="superhero")
-        self._out("users", bad[6], "users_email_shape", email="nobody")
+        self._out("users", bad[6], "email: must be an address", email="nobody")
         # of two with one e-mail address the one whose id comes first moves in
         first, second = sorted((bad[7], bad[8]), key=lambda row: row["id"])
         self._out("users", second, "email: another row has the same", email=first["email"].upper())
@@ -227,9 +227,9 @@ class App:
             self.matched["campaigns"]["id"] += 1
         drafts = [row for row in self.rows["campaigns"] if row["status"] == "draft"]
         self._out("campaigns", drafts[0], "status: 'paused' is not known", status="paused")
-        self._out("campaigns", drafts[1], "campaigns_goal_positive", funding_goal=Decimal(-5))
+        self._out("campaigns", drafts[1], "goal: must be more than 0", funding_goal=Decimal(-5))
         self._out("campaigns", drafts[2], "more than 2 decimals", funding_goal=Decimal("1.005"))
-        self._out("campaigns", drafts[3], "campaigns_duration_range", duration_days=365)
+        self._out("campaigns", drafts[3], "must be from 30 to 180 days", duration_days=365)
         called_off = drafts[4]  # before it was on chain
         called_off.update(status="cancelled", cancellation_reason="ሀሳባችንን ቀይረናል")
 
@@ -260,13 +260,13 @@ class App:
         rows = self.rows["investments"]
         gone = self.rows["campaigns"][3]["id"]
         assert gone in self.lost
-        self._out("investments", rows[7], "investments_amount_positive", amount=Decimal(-10))
+        self._out("investments", rows[7], "amount: must be more than 0", amount=Decimal(-10))
         self._out("investments", rows[15], "is not known", status="maybe")
         self._out("investments", rows[23], "campaign: there is no such row", campaign_id=gone)
         self._out("investments", rows[31], "investor: empty", investor_id=None)
         self._out("investments", rows[39], "is not known", payment_method="gold")
         lost = rows[6]  # paid, they say, and nobody knows with what
-        self._out("investments", lost, "investments_paid_by_something", payment_reference=None)
+        self._out("investments", lost, "must be there before it is paid", payment_reference=None)
         self.requests.pop(lost["id"])
 
     def _invest(self, row: dict[str, Any], contract: str, how: int) -> None:
