@@ -277,7 +277,7 @@ CREATE TABLE platform.investments (
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
     CONSTRAINT investments_paid_whole CHECK ((status = 'paid') = (paid_at IS NOT NULL)),
-    CONSTRAINT investments_paid_by_something CHECK (status <> 'paid' OR payment_method = 'token' OR payment_reference IS NOT NULL)
+    CONSTRAINT investments_payment_reference_given CHECK (status <> 'paid' OR payment_method = 'token' OR payment_reference IS NOT NULL)
 );
 CREATE INDEX investments_campaign ON platform.investments (campaign, id);
 CREATE INDEX investments_investor ON platform.investments (investor, id);

@@ -69,7 +69,7 @@ BEGIN
         ('investments_chain_id_shape', 'be 0x and 64 hexadecimal digits'),
         ('investments_failure_reason_length', 'have at most 1,000 characters'),
         ('investments_paid_whole', 'be paid if, and only if, there is a time of payment'),
-        ('investments_paid_by_something', 'be there before it is paid')
+        ('investments_payment_reference_given', 'be there before it is paid')
     ) c (name, must)
     LOOP
         EXECUTE (
