@@ -111,6 +111,16 @@ class Rows:
     def change_wallet(self, subject: str, row: uuid.UUID, wallet: str) -> list[str]:
         return self._texts("SELECT platform.change_wallet(%s, %s, %s)", [subject, row, wallet])
 
+    def wallet_refused(self, company: uuid.UUID) -> str | None:
+        """The company's wallet, if the chain has refused it."""
+        found = self.app.execute(
+            "SELECT c.wallet FROM platform.companies c JOIN platform.requests r ON r.row_id = c.id"
+            " WHERE c.id = %s AND r.error LIKE '%%WalletTaken%%' AND r.outcome = 'rejected'"
+            " AND NOT EXISTS (SELECT FROM ledger.issuers l WHERE l.issuer = c.wallet"
+            " AND l.company_id = platform.chain_id(c.id))", [company]
+        ).fetchone()  # fmt: skip
+        return None if found is None else str(found[0])
+
     def requests(self, row: uuid.UUID) -> list[tuple[str, str | None]]:
         """Purpose and outcome, in the order in which they were asked."""
         found = self.app.execute(

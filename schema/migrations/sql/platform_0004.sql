@@ -430,15 +430,14 @@ CREATE FUNCTION platform.ask_for_campaign() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     was_approved boolean := TG_OP = 'UPDATE' AND OLD.status = 'approved';
-    was_cancelled boolean := TG_OP = 'UPDATE' AND OLD.cancelled_at IS NOT NULL;
     created text;
 BEGIN
     IF platform.importing() THEN
         RETURN NULL;
     END IF;
-    IF NEW.status = 'approved' AND NEW.cancelled_at IS NULL AND (NOT was_approved OR was_cancelled) THEN
+    IF NEW.status = 'approved' AND NOT was_approved THEN
         PERFORM platform.ask('campaign', NEW.id, 'create', NEW.revision);
-    ELSIF NEW.cancelled_at IS NOT NULL AND NOT was_cancelled THEN
+    ELSIF TG_OP = 'UPDATE' AND NEW.cancelled_at IS NOT NULL AND OLD.cancelled_at IS NULL THEN
         IF platform.take_back(NEW.id, 'create', 'the campaign was called off') THEN
             RETURN NULL;
         END IF;
