@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 from chainfirst.examples.stage import EXAMPLES, READER, Stage
-from chainfirst.ops.dev import node
 from chainfirst.tests.apps.programs import Program, free_port
-
-NODE = node.npm()[0]  # the program itself: the launcher in .venv/bin would outlive its end
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,7 @@ def reading(stage: Stage, port: int) -> dict[str, str]:
 def graphql(played: Played) -> Iterator[str]:
     """PostGraphile's URL."""
     port = free_port()
-    command = [NODE, "node_modules/.bin/postgraphile"]
-    environment = reading(played.stage, port) | {"GRAPHILE_ENV": "production"}
-    with Program(command, environment, EXAMPLES / "graphql") as program:
+    with Program(["make", "graphql"], reading(played.stage, port), EXAMPLES) as program:
         program.says("listening on port")
         yield f"http://127.0.0.1:{port}/graphql"
 
@@ -70,6 +65,6 @@ def graphql(played: Played) -> Iterator[str]:
 def rest(played: Played) -> Iterator[str]:
     """The REST server's URL."""
     port = free_port()
-    with Program([NODE, "server.mjs"], reading(played.stage, port), EXAMPLES / "rest") as program:
+    with Program(["make", "rest"], reading(played.stage, port), EXAMPLES) as program:
         program.says("REST on")
         yield f"http://127.0.0.1:{port}"

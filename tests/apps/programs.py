@@ -1,6 +1,9 @@
 """Servers of the examples as processes of a test: started, waited for by what they say, and ended."""
 
+import contextlib
+import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -16,7 +19,7 @@ class Program:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
         self._process = subprocess.Popen(
             command, env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         self._lines: list[str] = []
         self._news = threading.Condition()
@@ -28,11 +31,11 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+        self._tell(signal.SIGTERM)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._tell(signal.SIGKILL)
             self._process.wait()
         self._reader.join()
         assert self._process.stdout is not None
@@ -49,6 +52,10 @@ class Program:
             match = found()
         assert match is not None, self.said
         return match
+
+    def _tell(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     @property
     def said(self) -> str:
