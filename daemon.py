@@ -28,6 +28,7 @@ from chainfirst.ops.commands import (
     export,
     init,
     intents,
+    keys,
     lanes,
     moving,
     parts,
@@ -61,6 +62,7 @@ app.add_typer(reconcile.app)
 app.add_typer(sources.app, name="sources")
 app.add_typer(intents.app, name="intents")
 app.add_typer(lanes.app, name="lanes")
+app.add_typer(keys.app, name="key")
 app.add_typer(deploy.app)
 app.add_typer(export.app)
 app.add_typer(persons.app)

@@ -40,6 +40,14 @@ def open(path: Path, password_file: Path | None, environ: Mapping[str, str]) -> 
     return opened
 
 
+def make(password_file: Path) -> tuple[str, dict[str, Any]]:
+    """A new key: its address, lower-case 0x, and its keystore. ConfigError: the password can't be had."""
+    made = _made(_read(password_file, "password file", private=True))
+    if isinstance(made, str):
+        raise ConfigError(f"no key can be made with the password file {password_file}: {made}", "Correct it.")
+    return made
+
+
 def credential(environ: Mapping[str, str]) -> Path | None:
     """The file in which systemd passes the password; None outside of a service that is given it."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
@@ -90,13 +98,31 @@ def _account() -> Any:
     return Account
 
 
+def _made(password: bytes) -> tuple[str, dict[str, Any]] | str:
+    """Address and keystore, or what is wrong. Never raises, as `_unlocked`."""
+    account = _account()
+    password = _stripped(password)
+    if not password:
+        return "the password is empty"
+    try:
+        made = account.create()
+        # not scrypt: it takes a quarter of a gigabyte at each start of the daemon
+        return str(made.address).lower(), dict(account.encrypt(made.key, password, kdf="pbkdf2"))
+    except Exception as error:
+        return type(error).__name__
+
+
+def _stripped(password: bytes) -> bytes:
+    return password.removesuffix(b"\n").removesuffix(b"\r")
+
+
 def _unlocked(content: bytes, password: bytes) -> key.KeySigner | str:
     """The signer, or what is wrong. Never raises: this frame and those of the libraries hold the secrets.
 
     The content may be one too: a bare key in the wrong place.
     """
     account = _account()
-    password = password.removesuffix(b"\n").removesuffix(b"\r")
+    password = _stripped(password)
     if not password:
         return "the password is empty"
     try:
