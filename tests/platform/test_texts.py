@@ -94,6 +94,14 @@ def test_what_the_user_reads(records: Records, table: str, column: str, value: s
     assert caught.value.diag.column_name == column
 
 
+def test_a_null_names_its_column_and_shows_nothing(records: Records) -> None:
+    with pytest.raises(psycopg.errors.NotNullViolation) as caught, records.connection.transaction():
+        records.user(full_name=None, phone="+251 secret")
+    assert str(caught.value).startswith("full_name: must be given")
+    assert caught.value.diag.column_name == "full_name"
+    assert "secret" not in str(caught.value)
+
+
 def _columns(records: Records) -> list[tuple[str, str]]:
     rows = records.connection.execute(
         "SELECT relname::text, attname::text FROM pg_class c JOIN pg_attribute ON attrelid = c.oid"

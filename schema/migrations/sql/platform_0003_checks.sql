@@ -1,6 +1,6 @@
--- PostgreSQL's own error of a check names neither column nor remedy, and its DETAIL shows the whole row, personal data
--- too, to whoever reads a log. So each table's checks are asked before, by a trigger made from them; what a value must
--- be stands in the check's comment.
+-- PostgreSQL's own error of a check names neither column nor remedy, and like that of a null its DETAIL shows the whole
+-- row, personal data too, to whoever reads a log. So each table's checks and nulls are asked before, by a trigger made
+-- from them; what a value must be stands in the check's comment.
 DO $$
 DECLARE
     said record;
@@ -104,23 +104,33 @@ DECLARE
     held record;
 BEGIN
     FOR held IN
-        SELECT t.relname, string_agg(
+        SELECT t.relname, (
+            SELECT string_agg(format('WHEN %1$I IS NULL THEN %1$L', a.attname), E'\n            ' ORDER BY a.attnum)
+            FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.oid AND a.attnotnull AND a.attnum > 0
+        ) AS nulls, string_agg(
             format('WHEN (%s) IS FALSE THEN %L', pg_get_expr(c.conbin, c.conrelid), c.conname), E'\n            '
             ORDER BY c.conname
         ) AS cases
         FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class t ON t.oid = c.conrelid
         WHERE c.contype = 'c' AND c.connamespace = 'platform'::regnamespace AND t.relname NOT IN ('requests', 'audit')
-        GROUP BY t.relname
+        GROUP BY t.oid, t.relname
     LOOP
         EXECUTE format($f$
 CREATE FUNCTION platform.%1$I() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b$
 DECLARE
+    missing text;
     broken text;
 BEGIN
     SELECT CASE
+            %5$s
+        END, CASE
             %3$s
-        END INTO broken FROM (SELECT NEW.*) x;
+        END INTO missing, broken FROM (SELECT NEW.*) x;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '%%: must be given', missing USING ERRCODE = 'not_null_violation', SCHEMA = 'platform',
+            TABLE = TG_TABLE_NAME, COLUMN = missing, HINT = 'Nothing was written: add it.';
+    END IF;
     IF broken IS NOT NULL THEN
         PERFORM platform.refuse_value(TG_RELID, broken);
     END IF;
@@ -130,7 +140,7 @@ $b$;
 COMMENT ON FUNCTION platform.%1$I() IS %4$L;
 CREATE TRIGGER inspect BEFORE INSERT OR UPDATE ON platform.%2$I FOR EACH ROW EXECUTE FUNCTION platform.%1$I();
 $f$, 'inspect_' || held.relname, held.relname, held.cases,
-            format('Asks the checks of platform.%s, after the guards (by its name) have set what they set', held.relname));
+            format('Asks the checks of platform.%s, after the guards (by its name) have set what they set', held.relname), held.nulls);
     END LOOP;
 END
 $$;
