@@ -5,8 +5,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DJANGO := examples/django/.venv/.installed
 SERVERS := examples/graphql/node_modules/.package-lock.json examples/rest/node_modules/.package-lock.json
+DEBIAN := chromium fonts-dejavu-core iproute2 systemd util-linux
 
-.PHONY: demo test test-apps apps chromium soak bench lint clean
+.PHONY: demo test test-apps apps debian soak bench lint clean
 
 # Leaves nothing running, unless CHAINFIRST_DEMO_KEEP=1; then `chainfirst demo --stop` ends it.
 demo: $(STAMP)
@@ -17,8 +18,8 @@ test: $(STAMP) lint
 	$(BIN)/python -m pytest -m "not soak and not apps" -n 2 --dist worksteal
 
 # The apps of examples/ against the real daemon, with what they need: Django, PostGraphile, a REST server, Chromium.
-test-apps: $(STAMP) apps chromium
-	$(BIN)/python -m pytest -m apps tests/apps
+test-apps: $(STAMP) apps debian
+	$(BIN)/python -m pytest -m apps -n 2 --dist loadgroup tests/apps
 
 apps: $(STAMP) $(DJANGO) $(SERVERS)
 
@@ -30,10 +31,11 @@ examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | $(STA
 	cd examples/$* && ../../$(BIN)/npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
-chromium:
-	@command -v chromium > /dev/null || { \
-		test "$$(id -u)" = 0 || { echo "Chromium is missing: apt-get install chromium" >&2; exit 1; }; \
-		apt-get -qq update && apt-get -qq install --no-install-recommends -y chromium fonts-dejavu-core; }
+debian:
+	@for each in $(DEBIAN); do dpkg -s $$each > /dev/null 2>&1 || missing="$$missing $$each"; done; \
+	test -z "$$missing" || { \
+		test "$$(id -u)" = 0 || { echo "missing: apt-get install$$missing" >&2; exit 1; }; \
+		apt-get -qq update && apt-get -qq install --no-install-recommends -y $$missing; }
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 0

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from chainfirst.examples.stage import EXAMPLES, READER, Stage
+from chainfirst.ops.dev import node
 from chainfirst.tests.apps.programs import Program, free_port
+
+NODE = node.npm()[0]  # the program itself: the launcher in .venv/bin would outlive its end
 
 
 @dataclass(frozen=True)

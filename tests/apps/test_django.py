@@ -10,7 +10,7 @@ import pytest
 from chainfirst.examples import stage as stages
 from chainfirst.tests.apps.conftest import Played, manage
 
-pytestmark = pytest.mark.apps
+pytestmark = [pytest.mark.apps, pytest.mark.xdist_group("stage")]
 
 TOTALS = """
 SELECT c.title, c.status, c.current_funding::text, e.status, e.refund_completed,

@@ -12,7 +12,7 @@ from chainfirst.tests.apps import chromium
 from chainfirst.tests.apps.conftest import Played, django, manage
 from chainfirst.tests.apps.programs import Program, free_port
 
-pytestmark = pytest.mark.apps
+pytestmark = [pytest.mark.apps, pytest.mark.xdist_group("stage")]
 
 GOAL, PAID = "500,000.00", "released"
 PASSWORD = "of this test alone"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import urllib3
 
-pytestmark = pytest.mark.apps
+pytestmark = [pytest.mark.apps, pytest.mark.xdist_group("stage")]
 
 VIEWS = {
     "/activity/", "/campaigns/", "/chainStatus/", "/companies/", "/fundEscrows/", "/investments/",
