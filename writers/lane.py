@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from chainfirst.indexer.rpc.errors import RpcError, RpcFatalError
 from chainfirst.ops import log
 from chainfirst.schema import store as chain_store
-from chainfirst.writers import account, nonces, settle, signing, store, tending
+from chainfirst.writers import account, nonces, pools, settle, signing, store, tending
 from chainfirst.writers.answers import REACTIONS, Class, Reaction
 from chainfirst.writers.desk import Connection, Desk, Settings
 from chainfirst.writers.infos import Head
@@ -46,7 +46,8 @@ class _Memory:
 
 
 class Lane:
-    """Signs for one key. One thread steps; the connection is the lane's own, in autocommit."""
+    """Signs for one key. One thread steps; the connection is the lane's own, in autocommit. `everyone`: the
+    endpoints whose pools are asked when it starts."""
 
     def __init__(
         self,
@@ -55,11 +56,12 @@ class Lane:
         settings: Settings,
         epoch: int,
         clock: Callable[[], datetime],
+        everyone: pools.Everyone,
         on_answer: Callable[[Class], None] = lambda _: None,
     ) -> None:
         self._conn, self._signer, self._settings, self._epoch = conn, signer, settings, epoch
         self._clock, self._on_answer = clock, on_answer
-        self._memory = _Memory()
+        self._memory, self._pools = _Memory(), pools.Pools(everyone)
         # What a crash of the server loses is found again by the next round: all but signed bytes, whose
         # transaction waits for the disk (signing, tending; PostgreSQL 28.4, Asynchronous Commit).
         conn.execute("SET synchronous_commit = off")
@@ -185,8 +187,8 @@ class Lane:
         return stop
 
     def _not_alone(self, desk: Desk) -> str | None:
-        """Why no nonce may be taken: the newest blocks or the node's pool hold transactions of this key
-        beyond those that the database knows, or one before them lacks. None: it may."""
+        """Why no nonce may be taken: the newest blocks or a node's pool hold transactions of this key beyond
+        those that the database knows, or one before them lacks. None: it may."""
         address = self._signer.address
         ours = account.next_nonce(self._conn, address)
         used = desk.node.nonce(address)
@@ -195,16 +197,10 @@ class Lane:
                 f"the chain waits for nonce {used} of {address}, which serves no intent any more: nothing "
                 "after it can be mined. Send a transfer of 0 from that account to itself with this nonce"
             )
-        try:
-            pending = desk.node.nonce(address, "pending")
-        except RpcError as error:
-            if error.code is None:
-                raise
-            pending = 0  # a node that doesn't tell: it is only a hint
-        if max(used, pending) <= ours:
+        where = "blocks that aren't indexed yet hold" if used > ours else self._pools.beyond(desk, ours)
+        if where is None:
             return None
         # it may be one of the open intents, sent before a backup was restored
-        where = "blocks that aren't indexed yet hold" if used > ours else "the node's pool holds"
         return (
             f"{where} transactions of {address} from nonce {ours} on that aren't ours: nothing is signed "
             "until they are final, or gone"

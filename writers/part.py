@@ -37,11 +37,14 @@ class Leads(Protocol):
         """The leader's epoch; None: another daemon leads, or nobody."""
 
 
-class Pinned(Protocol):
-    """Where the endpoint in use comes from (`rpc.pool.Pool`)."""
+class Endpoints(Protocol):
+    """Where the endpoint in use comes from, and the others (`rpc.pool.Pool`)."""
 
     def pinned(self) -> contextlib.AbstractContextManager[Client]:
         """The endpoint to ask, for one step."""
+
+    def everyone(self) -> Sequence[tuple[Client, bool]]:
+        """All of them; whether one is well."""
 
 
 class Following:
@@ -106,7 +109,7 @@ class LanePart(Following):
         signer: Signer,
         settings: Settings,
         decoder: Decoder,
-        pool: Pinned,
+        pool: Endpoints,
         leader: Leads,
         connect: Connect,
         on_answer: Callable[[Class], None],
@@ -118,7 +121,13 @@ class LanePart(Following):
 
     def _begin(self, connection: session.Connection, epoch: int) -> None:
         self._lane = Lane(
-            connection, self._signer, self._settings, epoch, lambda: datetime.now(UTC), self._on_answer
+            connection,
+            self._signer,
+            self._settings,
+            epoch,
+            lambda: datetime.now(UTC),
+            self._pool.everyone,
+            self._on_answer,
         )
 
     def _work(self, connection: session.Connection, epoch: int) -> float:  # noqa: ARG002

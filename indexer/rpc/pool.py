@@ -128,6 +128,15 @@ class Pool:
                 None,
             )
 
+    def everyone(self) -> list[tuple[Client, bool]]:
+        """All endpoints, in order of preference; whether one's chain is checked, and nothing has failed there
+        since. Asks nothing; errors of the endpoint are the caller's."""
+        with self._lock:
+            usable = self._usable(self._clock())
+            return [
+                (each.client, each.checked and not each.failures and each in usable) for each in self._members
+            ]
+
     def check(self) -> None:
         """Ask every endpoint that isn't paused for its head: health, probation, the way back to the first."""
         for member in self._members:

@@ -181,6 +181,23 @@ def test_a_second_answer_comes_from_a_checked_endpoint_near_the_head(setting: Se
     assert setting.pool.second(one) is None  # paused
 
 
+def test_everyone_and_who_is_well(setting: Setting) -> None:
+    assert [well for _, well in setting.pool.everyone()] == [False, False]  # no chain is checked yet
+    setting.used()
+    assert [well for _, well in setting.pool.everyone()] == [True, False]
+    setting.pool.check()
+    assert [well for _, well in setting.pool.everyone()] == [True, True]
+    setting.nodes[1].say("busy", 429)
+    setting.pool.check()
+    assert [well for _, well in setting.pool.everyone()] == [True, False]
+    setting.clock.now += 60
+    assert [well for _, well in setting.pool.everyone()] == [True, False]  # not before it has answered
+    setting.pool.check()
+    assert [well for _, well in setting.pool.everyone()] == [True, True]
+    with setting.pool.pinned() as one:
+        assert setting.pool.everyone()[0][0] is one
+
+
 def test_no_endpoint() -> None:
     with pytest.raises(ConfigError, match="no endpoint"):
         pool.Pool([], chain_id=1, clock=Clock())

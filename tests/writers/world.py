@@ -35,6 +35,7 @@ class World:
         self.database, self.platform, self.url, self.depth = database, platform, url, depth
         self.rpc("evm_setAutomine", False)
         self.answers: list[Class] = []
+        self.everyone: list[tuple[Client, bool]] = []  # the endpoints beside the one in use
         self.time_passed = timedelta()
         self.settings: dict[str, Any] = {}
         self.connection = psycopg.connect(database, autocommit=True)
@@ -102,7 +103,8 @@ class World:
         signer = signer or env.open("KEY", {"KEY": self.platform.keys[actor].key.to_0x_hex()})
         settings = replace(settings, **(self.settings | changes))
         session = connection or self.connection
-        return Lane(session, signer, settings, self.epoch, self.now, on_answer=self.answers.append)
+        everyone = lambda: self.everyone  # noqa: E731
+        return Lane(session, signer, settings, self.epoch, self.now, everyone, self.answers.append)
 
     def close(self) -> None:
         self.connection.close()
