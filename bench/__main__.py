@@ -1,8 +1,8 @@
-"""`python -m bench [events | folds | latency | children | intents | all]`."""
+"""`python -m bench [events | folds | latency | children | intents | api | all]`."""
 
 import typer
 
-from bench import children, events, folds, intents, latency
+from bench import api, api_rows, children, events, folds, intents, latency
 from bench.servers import servers
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -46,6 +46,13 @@ def intents_(count: int = intents.COUNT) -> None:
         intents.run(running, count)
 
 
+@app.command(name="api")
+def api_(count: int = typer.Option(api_rows.INVESTMENTS, "--investments")) -> None:
+    """Reads of the schema api against the bare look-up of the same rows."""
+    with servers() as running:
+        api.run(running, count)
+
+
 @app.command(name="all")
 def all_(seconds: int = latency.SECONDS) -> None:
     """Everything, on the same node binary and the same PostgreSQL."""
@@ -56,6 +63,7 @@ def all_(seconds: int = latency.SECONDS) -> None:
             latency.run(running, seconds),
             children.run(running),
             intents.run(running),
+            api.run(running),
         ]
     raise typer.Exit(0 if all(good) else 1)
 

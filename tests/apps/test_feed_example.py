@@ -42,7 +42,7 @@ def test_it_follows(example: Path, pg_cluster: Cluster, pg_url: str) -> None:
         chain.block()
         (cursor,) = writer.execute("SELECT last_change FROM api.chain_status").fetchone() or (0,)
         chain.register(uuid.uuid4(), account("before"))
-        command = [NODE, example, str(cursor)]
+        command = [str(NODE), str(example), str(cursor)]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
             try:
                 assert running.stdout is not None
