@@ -163,11 +163,11 @@ def test_the_limits_are_the_contracts(session: psycopg.Connection[Any], data: st
     records = Records(session)
     try:
         records.tip()
-        limits = {
-            "min_investment": Decimal(least) / 100,
-            "max_investment": Decimal(most) / 100 if most else None,
-        }
-        campaign = records.running(goal=Decimal(goal) / 100, **limits)
+        campaign = records.running(
+            goal=Decimal(goal) / 100,
+            min_investment=Decimal(least) / 100,
+            max_investment=Decimal(most) / 100 if most else None,
+        )
         investor = records.investor()
         records.recorded(campaign, "0x" + "77" * 32, records.row("users", investor)["wallet"], own)
         records.recorded(campaign, "0x" + "78" * 32, wallet(), raised - own)

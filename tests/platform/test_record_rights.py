@@ -24,14 +24,6 @@ APP = {
     "audit": {READ},
     "kyc_files_to_delete": {READ, REMOVE},
 }
-# what is said to the public, of rows that are on chain
-READER = {
-    "companies": {"id", "name", "sector", "description", "document_uri", "document_hash", "time_zone"},
-    "campaigns": {
-        "id", "company", "title", "description", "goal", "min_investment", "max_investment", "duration_days",
-        "grace_days", "threshold_bps", "document_uri",
-    },
-}  # fmt: skip
 # what an app calls itself; then what its statements call, in checks, policies and views
 CALLED = {"ask_again", "change_wallet"}
 USED = {
@@ -94,15 +86,14 @@ def test_relations(session: psycopg.Connection[Any], role: str) -> None:
 
 
 def test_columns(session: psycopg.Connection[Any], role: str) -> None:
-    """The same of each column; some are for the reader too."""
+    """The same of each column: there may be rights on one of them alone."""
     for name, columns in _relations(session).items():
         for column in columns:
             same = {"t": sql.Identifier("platform", name), "c": sql.Identifier(column)}
             reads = _may(session, sql.SQL("SELECT {c} FROM {t} LIMIT 1").format(**same))
             changes = _may(session, sql.SQL("UPDATE {t} SET {c} = DEFAULT WHERE false").format(**same))
             app = role == "chainfirst_app"
-            public = role == "chainfirst_reader" and column in READER.get(name, ())
-            assert reads == (app or public), (name, column)
+            assert reads == app, (name, column)
             assert changes == (app and CHANGE in APP[name]), (name, column)
 
 
@@ -226,22 +217,6 @@ def test_no_role_becomes_the_owner(pg_url: str) -> None:
                 assert line == [("mere_app", user)]
         finally:
             admin.execute("DROP ROLE mere_app")
-
-
-def test_the_reader_sees_what_is_on_chain(records: Records) -> None:
-    records.tip()
-    hidden = records.draft(records.verified_company(on_chain=False, name="Hidden"), title="Hidden")
-    records.draft(records.verified_company(name="Shown"), title="Hidden")
-    records.running(records.verified_company(name="Shown too"), title="Shown")
-    records.connection.execute("RESET ROLE")
-    records.connection.execute("SET ROLE chainfirst_reader")
-    companies = records.connection.execute("SELECT name FROM platform.companies ORDER BY 1").fetchall()
-    campaigns = records.connection.execute("SELECT title FROM platform.campaigns").fetchall()
-    assert companies == [("Shown",), ("Shown too",)]
-    assert campaigns == [("Shown",)]
-    # an acting user changes nothing for it
-    records.act_as(hidden)
-    assert records.connection.execute("SELECT title FROM platform.campaigns").fetchall() == [("Shown",)]
 
 
 def test_who_changed_what(records: Records) -> None:

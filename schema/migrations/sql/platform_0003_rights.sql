@@ -54,20 +54,19 @@ CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON platform.investments FOR
 CREATE INDEX ON ledger.issuers (company_id);
 CREATE INDEX ON event.issuer_registry_issuer_campaign_changed (company_id);
 
--- Rights. An app writes records, and never what the triggers keep; the public reads what is meant for it.
+-- Rights. An app writes records, and never what the triggers keep. The reader has the views of the schema api, and
+-- nothing here.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA platform FROM PUBLIC;
-GRANT USAGE ON SCHEMA platform TO chainfirst_app, chainfirst_reader;
+GRANT USAGE ON SCHEMA platform TO chainfirst_app;
 GRANT SELECT, INSERT, UPDATE ON platform.users, platform.companies, platform.issuer_profiles, platform.kyc_documents,
     platform.campaigns, platform.investments TO chainfirst_app;
 -- what investors have read stays as it was
 GRANT SELECT, INSERT, DELETE ON platform.campaign_documents, platform.campaign_updates TO chainfirst_app;
 GRANT SELECT ON platform.requests, platform.audit TO chainfirst_app;
-GRANT SELECT (id, name, sector, description, document_uri, document_hash, time_zone) ON platform.companies TO chainfirst_reader;
-GRANT SELECT (id, company, title, description, goal, min_investment, max_investment, duration_days, grace_days,
-    threshold_bps, document_uri) ON platform.campaigns TO chainfirst_reader;
 -- in checks and policies, which run as who asks
 GRANT EXECUTE ON FUNCTION platform.is_line(text), platform.is_uri(text), platform.acting_user(), platform.acting_role(),
     platform.may(text[]) TO chainfirst_app;
+-- in views, whose functions run as who asks too
 GRANT EXECUTE ON FUNCTION platform.chain_id(uuid) TO chainfirst_app, chainfirst_reader;
 GRANT EXECUTE ON FUNCTION platform.keccak256(bytea), platform.checked_wallet(text, text, text),
     platform.investment_id(text, text, text), platform.birr(numeric), platform.chain_time() TO chainfirst_app;
@@ -112,7 +111,7 @@ CREATE POLICY staff_changes ON platform.companies FOR UPDATE TO chainfirst_app
 USING ((SELECT platform.may('admin', 'compliance_officer')));
 CREATE POLICY own ON platform.companies TO chainfirst_app
 USING (owner = (SELECT platform.acting_user()) AND (SELECT platform.may('issuer')));
-CREATE POLICY on_chain ON platform.companies FOR SELECT TO chainfirst_app, chainfirst_reader
+CREATE POLICY on_chain ON platform.companies FOR SELECT TO chainfirst_app
 USING (EXISTS (SELECT FROM ledger.issuers i WHERE i.company_id = platform.chain_id(companies.id)));
 
 CREATE POLICY staff_reads ON platform.issuer_profiles FOR SELECT TO chainfirst_app
@@ -136,7 +135,7 @@ CREATE POLICY own ON platform.campaigns TO chainfirst_app
 USING ((SELECT platform.may('issuer')) AND EXISTS (
     SELECT FROM platform.companies c WHERE c.id = campaigns.company AND c.owner = (SELECT platform.acting_user())
 ));
-CREATE POLICY on_chain ON platform.campaigns FOR SELECT TO chainfirst_app, chainfirst_reader
+CREATE POLICY on_chain ON platform.campaigns FOR SELECT TO chainfirst_app
 USING (EXISTS (SELECT FROM ledger.campaigns l WHERE l.campaign_id = platform.chain_id(campaigns.id)));
 
 -- documents and news are seen by whoever sees their campaign
