@@ -17,8 +17,8 @@ PROGRAM = "chromium"
 SECONDS = 30.0
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-port=0",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-port=0",
 )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ class Page:
         """Wait until an expression is true; the page's own frames are the clock."""
         return self.run(
             "new Promise((done, never) => { const began = performance.now(); (function look () {"
-            f" const found = ({script}); if (found) done(found);"
+            f" let found = false; try {{ found = ({script}) }} catch {{ }} if (found) done(found);"
             f" else if (performance.now() - began > {1000 * SECONDS}) never(new Error('never came true'));"
             " else setTimeout(look, 50) })() })"
         )
@@ -95,7 +95,10 @@ def page() -> Iterator[Page]:
     with (profile / "log").open("wb") as log:
         browser = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        with connect(_tab(profile, browser), max_size=None, open_timeout=SECONDS) as connection:
+        # what nobody reads for a while must not end it
+        with connect(
+            _tab(profile, browser), max_size=None, open_timeout=SECONDS, ping_interval=None
+        ) as connection:
             yield Page(connection)
     finally:
         browser.terminate()
