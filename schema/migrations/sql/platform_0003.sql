@@ -1,6 +1,7 @@
 -- The platform's own records: what no chain knows. What they mean is checked by platform_0003_rules.sql.
 CREATE SCHEMA platform;
-COMMENT ON SCHEMA platform IS 'The platform''s records off the chain; its triggers turn steps of the workflow into intents';
+COMMENT ON SCHEMA platform IS
+    'The platform''s records off the chain; its triggers turn steps of the workflow into intents';
 
 -- What goes on chain, or into certificates, is what the kinds' payloads take (writers/payload.py). The characters
 -- are spelled out: what a class holds depends on the database's collation.
@@ -17,7 +18,8 @@ COMMENT ON FUNCTION platform.is_uri(text) IS 'A URI (RFC 3986): a scheme, ASCII,
 
 CREATE TABLE platform.users (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
-    email text NOT NULL CONSTRAINT users_email_shape CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND length(email) <= 254),
+    email text NOT NULL CONSTRAINT users_email_shape CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$'
+        AND length(email) <= 254),
     full_name text NOT NULL CONSTRAINT users_full_name_length CHECK (length(full_name) BETWEEN 1 AND 200),
     phone text CONSTRAINT users_phone_length CHECK (length(phone) <= 32),
     role text NOT NULL CONSTRAINT users_role_known
@@ -42,7 +44,8 @@ COMMENT ON COLUMN platform.users.email IS 'Personal; unique whatever its case';
 COMMENT ON COLUMN platform.users.full_name IS 'Personal';
 COMMENT ON COLUMN platform.users.phone IS 'Personal';
 COMMENT ON COLUMN platform.users.role IS 'admin, compliance_officer, custodian, regulator, issuer or investor';
-COMMENT ON COLUMN platform.users.wallet IS 'The account that invests, lower-case; null: none yet. A verified one changes by platform.change_wallet alone';
+COMMENT ON COLUMN platform.users.wallet IS
+    'The account that invests, lower-case; null: none yet. A verified one changes by platform.change_wallet alone';
 COMMENT ON COLUMN platform.users.kyc_level IS 'How far identity was checked: 0 not, 3 wholly';
 COMMENT ON COLUMN platform.users.kyc_status IS 'unverified, pending, verified, rejected or expired';
 COMMENT ON COLUMN platform.users.aml_score IS 'Risk of money laundering, 0 to 100; null: not assessed';
@@ -73,7 +76,8 @@ CREATE TABLE platform.companies (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
-    CONSTRAINT companies_verified_whole CHECK (NOT verified OR num_nulls(wallet, document_uri, credential_hash, verified_at) = 0)
+    CONSTRAINT companies_verified_whole
+        CHECK (NOT verified OR num_nulls(wallet, document_uri, credential_hash, verified_at) = 0)
 );
 CREATE INDEX companies_owner ON platform.companies (owner);
 COMMENT ON TABLE platform.companies IS 'Issuers of shares';
@@ -83,7 +87,8 @@ COMMENT ON COLUMN platform.companies.name IS 'Its name';
 COMMENT ON COLUMN platform.companies.tin IS 'Taxpayer identification number';
 COMMENT ON COLUMN platform.companies.sector IS 'What it does';
 COMMENT ON COLUMN platform.companies.description IS 'In its own words';
-COMMENT ON COLUMN platform.companies.wallet IS 'The account that is paid, lower-case; once registered it changes by platform.change_wallet alone';
+COMMENT ON COLUMN platform.companies.wallet IS
+    'The account that is paid, lower-case; once registered it changes by platform.change_wallet alone';
 COMMENT ON COLUMN platform.companies.document_uri IS 'Where its public profile is: goes on chain';
 COMMENT ON COLUMN platform.companies.document_hash IS 'SHA-256 of that profile';
 COMMENT ON COLUMN platform.companies.credential_hash IS 'SHA-256 of its proof of identity: goes on chain';
@@ -102,7 +107,8 @@ CREATE TABLE platform.issuer_profiles (
     contact_email text CONSTRAINT issuer_profiles_contact_email_length CHECK (length(contact_email) <= 254),
     contact_phone text CONSTRAINT issuer_profiles_contact_phone_length CHECK (length(contact_phone) <= 32),
     website text CONSTRAINT issuer_profiles_website_length CHECK (length(website) <= 512),
-    registered_address text CONSTRAINT issuer_profiles_registered_address_length CHECK (length(registered_address) <= 500),
+    registered_address text CONSTRAINT issuer_profiles_registered_address_length
+        CHECK (length(registered_address) <= 500),
     founded_on date,
     employees integer CONSTRAINT issuer_profiles_employees_valid CHECK (employees >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -127,7 +133,8 @@ CREATE TABLE platform.kyc_documents (
     id uuid PRIMARY KEY DEFAULT intent.new_id(),
     "user" uuid NOT NULL REFERENCES platform.users,
     type text NOT NULL CONSTRAINT kyc_documents_type_known CHECK (
-        type IN ('national_id', 'passport', 'driving_licence', 'proof_of_address', 'business_licence', 'tin_certificate', 'other')
+        type IN ('national_id', 'passport', 'driving_licence', 'proof_of_address', 'business_licence',
+            'tin_certificate', 'other')
     ),
     status text NOT NULL DEFAULT 'pending' CONSTRAINT kyc_documents_status_known
         CHECK (status IN ('pending', 'verified', 'rejected', 'expired')),
@@ -140,7 +147,8 @@ CREATE TABLE platform.kyc_documents (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
-    CONSTRAINT kyc_documents_judged_whole CHECK (status NOT IN ('verified', 'rejected') OR num_nulls(verified_by, verified_at) = 0)
+    CONSTRAINT kyc_documents_judged_whole
+        CHECK (status NOT IN ('verified', 'rejected') OR num_nulls(verified_by, verified_at) = 0)
 );
 CREATE INDEX kyc_documents_user ON platform.kyc_documents ("user", created_at);
 CREATE INDEX kyc_documents_status ON platform.kyc_documents (status, created_at);
@@ -166,11 +174,13 @@ CREATE TABLE platform.campaigns (
         CONSTRAINT campaigns_title_line CHECK (platform.is_line(title)),
     description text NOT NULL DEFAULT '' CONSTRAINT campaigns_description_length CHECK (length(description) <= 50000),
     goal numeric(15, 2) NOT NULL CONSTRAINT campaigns_goal_positive CHECK (goal > 0 AND goal <> 'NaN'),
-    min_investment numeric(15, 2) NOT NULL DEFAULT 0 CONSTRAINT campaigns_min_investment_valid CHECK (min_investment >= 0),
+    min_investment numeric(15, 2) NOT NULL DEFAULT 0 CONSTRAINT campaigns_min_investment_valid
+        CHECK (min_investment >= 0),
     max_investment numeric(15, 2),
     duration_days integer NOT NULL CONSTRAINT campaigns_duration_range CHECK (duration_days BETWEEN 30 AND 180),
     grace_days integer NOT NULL DEFAULT 7 CONSTRAINT campaigns_grace_range CHECK (grace_days BETWEEN 0 AND 14),
-    threshold_bps integer NOT NULL DEFAULT 7500 CONSTRAINT campaigns_threshold_range CHECK (threshold_bps BETWEEN 1 AND 10000),
+    threshold_bps integer NOT NULL DEFAULT 7500 CONSTRAINT campaigns_threshold_range
+        CHECK (threshold_bps BETWEEN 1 AND 10000),
     document_uri text NOT NULL CONSTRAINT campaigns_document_uri_length CHECK (length(document_uri) BETWEEN 1 AND 512)
         CONSTRAINT campaigns_document_uri_shape CHECK (platform.is_uri(document_uri)),
     status text NOT NULL DEFAULT 'draft' CONSTRAINT campaigns_status_known
@@ -189,13 +199,16 @@ CREATE TABLE platform.campaigns (
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
     CONSTRAINT campaigns_min_investment_in_goal CHECK (min_investment <= goal),
-    CONSTRAINT campaigns_max_investment_range CHECK (max_investment >= greatest(min_investment, 0.01) AND max_investment <> 'NaN'),
-    CONSTRAINT campaigns_approved_whole CHECK ((status = 'approved') = (approved_at IS NOT NULL) AND (approved_by IS NULL OR approved_at IS NOT NULL)),
+    CONSTRAINT campaigns_max_investment_range CHECK (max_investment >= greatest(min_investment, 0.01)
+        AND max_investment <> 'NaN'),
+    CONSTRAINT campaigns_approved_whole CHECK ((status = 'approved') = (approved_at IS NOT NULL)
+        AND (approved_by IS NULL OR approved_at IS NOT NULL)),
     CONSTRAINT campaigns_cancelled_whole CHECK ((cancelled_at IS NULL) = (cancel_reason IS NULL))
 );
 CREATE INDEX campaigns_company ON platform.campaigns (company, id);
 CREATE INDEX campaigns_status ON platform.campaigns (status, id);
-COMMENT ON TABLE platform.campaigns IS 'Campaigns, from draft to approval; what happens then is the chain''s (api.campaigns)';
+COMMENT ON TABLE platform.campaigns IS
+    'Campaigns, from draft to approval; what happens then is the chain''s (api.campaigns)';
 COMMENT ON COLUMN platform.campaigns.id IS 'UUID; on chain, with zeros behind, the campaign id';
 COMMENT ON COLUMN platform.campaigns.company IS 'Who raises money';
 COMMENT ON COLUMN platform.campaigns.title IS 'Its title';
@@ -225,7 +238,8 @@ CREATE TABLE platform.campaign_documents (
     title text NOT NULL CONSTRAINT campaign_documents_title_length CHECK (length(title) BETWEEN 1 AND 200),
     type text NOT NULL CONSTRAINT campaign_documents_type_known
         CHECK (type IN ('business_plan', 'financial_statement', 'pitch_deck', 'legal', 'other')),
-    file_reference text NOT NULL CONSTRAINT campaign_documents_file_reference_length CHECK (length(file_reference) BETWEEN 1 AND 512),
+    file_reference text NOT NULL CONSTRAINT campaign_documents_file_reference_length
+        CHECK (length(file_reference) BETWEEN 1 AND 512),
     sha256 text NOT NULL CONSTRAINT campaign_documents_sha256_shape CHECK (sha256 ~ '^0x[0-9a-f]{64}$'),
     uploaded_by uuid REFERENCES platform.users,
     created_at timestamptz NOT NULL DEFAULT now()
@@ -266,9 +280,10 @@ CREATE TABLE platform.investments (
     payment_method text NOT NULL CONSTRAINT investments_payment_method_known
         CHECK (payment_method IN ('token', 'telebirr', 'cbe', 'awash', 'dashen', 'abyssinia', 'other')),
     payment_reference text UNIQUE CONSTRAINT investments_payment_reference_shape
-        CHECK (payment_reference ~ '^0x[0-9a-f]{64}$' AND payment_reference !~ '^0x0{64}$' OR length(payment_reference) BETWEEN 1 AND 64 
-            AND payment_reference !~* '^0x' AND platform.is_line(payment_reference)),
-    status text NOT NULL DEFAULT 'pending' CONSTRAINT investments_status_known CHECK (status IN ('pending', 'paid', 'failed')),
+        CHECK (payment_reference ~ '^0x[0-9a-f]{64}$' AND payment_reference !~ '^0x0{64}$'
+            OR length(payment_reference) BETWEEN 1 AND 64 AND payment_reference !~* '^0x' AND platform.is_line(payment_reference)),
+    status text NOT NULL DEFAULT 'pending' CONSTRAINT investments_status_known
+        CHECK (status IN ('pending', 'paid', 'failed')),
     wallet text NOT NULL CONSTRAINT investments_wallet_shape CHECK (wallet ~ '^0x[0-9a-f]{40}$'),
     chain_id text NOT NULL UNIQUE CONSTRAINT investments_chain_id_shape CHECK (chain_id ~ '^0x[0-9a-f]{64}$'),
     paid_at timestamptz,
@@ -277,21 +292,27 @@ CREATE TABLE platform.investments (
     updated_at timestamptz NOT NULL DEFAULT now(),
     revision integer NOT NULL DEFAULT 1,
     CONSTRAINT investments_paid_whole CHECK ((status = 'paid') = (paid_at IS NOT NULL)),
-    CONSTRAINT investments_payment_reference_given CHECK (status <> 'paid' OR payment_method = 'token' OR payment_reference IS NOT NULL)
+    CONSTRAINT investments_payment_reference_given
+        CHECK (status <> 'paid' OR payment_method = 'token' OR payment_reference IS NOT NULL)
 );
 CREATE INDEX investments_campaign ON platform.investments (campaign, id);
 CREATE INDEX investments_investor ON platform.investments (investor, id);
 CREATE INDEX investments_unpaid ON platform.investments (status, id) WHERE status <> 'paid';
-COMMENT ON TABLE platform.investments IS 'Investments and how they are paid; what the chain made of them is in api.investments';
+COMMENT ON TABLE platform.investments IS
+    'Investments and how they are paid; what the chain made of them is in api.investments';
 COMMENT ON COLUMN platform.investments.id IS 'UUID';
 COMMENT ON COLUMN platform.investments.campaign IS 'The campaign';
 COMMENT ON COLUMN platform.investments.investor IS 'The user who invests';
 COMMENT ON COLUMN platform.investments.amount IS 'Birr';
-COMMENT ON COLUMN platform.investments.payment_method IS 'token: the investor''s own transaction on chain; else the bank or the service that took the money';
-COMMENT ON COLUMN platform.investments.payment_reference IS 'The bank''s reference of the payment; its hash goes on chain, where it counts once';
+COMMENT ON COLUMN platform.investments.payment_method IS
+    'token: the investor''s own transaction on chain; else the bank or the service that took the money';
+COMMENT ON COLUMN platform.investments.payment_reference IS
+    'The bank''s reference of the payment; its hash goes on chain, where it counts once';
 COMMENT ON COLUMN platform.investments.status IS 'pending, paid (recorded on chain then) or failed';
-COMMENT ON COLUMN platform.investments.wallet IS 'The investor''s account when it was made, to which certificate or refund go; set by a trigger';
-COMMENT ON COLUMN platform.investments.chain_id IS 'Its id on chain: the UUID and zeros; of method token the hash of campaign, wallet and that; set by a trigger';
+COMMENT ON COLUMN platform.investments.wallet IS
+    'The investor''s account when it was made, to which certificate or refund go; set by a trigger';
+COMMENT ON COLUMN platform.investments.chain_id IS
+    'Its id on chain: the UUID and zeros; of method token the hash of campaign, wallet and that; set by a trigger';
 COMMENT ON COLUMN platform.investments.paid_at IS 'When it was paid';
 COMMENT ON COLUMN platform.investments.failure_reason IS 'Why it failed';
 COMMENT ON COLUMN platform.investments.created_at IS 'When';
@@ -302,7 +323,8 @@ COMMENT ON COLUMN platform.investments.revision IS 'Grows by one with each chang
 -- must not wait for an app that is slow to commit.
 CREATE TABLE platform.requests (
     key text PRIMARY KEY,
-    subject text NOT NULL CONSTRAINT requests_subject_known CHECK (subject IN ('user', 'company', 'campaign', 'investment')),
+    subject text NOT NULL CONSTRAINT requests_subject_known
+        CHECK (subject IN ('user', 'company', 'campaign', 'investment')),
     row_id uuid NOT NULL,
     purpose text NOT NULL,
     revision integer NOT NULL,
@@ -312,11 +334,13 @@ CREATE TABLE platform.requests (
     UNIQUE (row_id, purpose, revision)
 );
 CREATE INDEX requests_unconfirmed ON platform.requests (subject, row_id) WHERE outcome IS DISTINCT FROM 'confirmed';
-COMMENT ON TABLE platform.requests IS 'What was asked of the chain for which row: written by triggers, when it is asked and when it ends';
+COMMENT ON TABLE platform.requests IS
+    'What was asked of the chain for which row: written by triggers, when it is asked and when it ends';
 COMMENT ON COLUMN platform.requests.key IS 'The intent''s key: subject, row, purpose, revision';
 COMMENT ON COLUMN platform.requests.subject IS 'user, company, campaign or investment';
 COMMENT ON COLUMN platform.requests.row_id IS 'The row';
-COMMENT ON COLUMN platform.requests.purpose IS 'What is wanted: verify, register, document, active, replace, create, cancel, record or transfer';
+COMMENT ON COLUMN platform.requests.purpose IS
+    'What is wanted: verify, register, document, active, replace, create, cancel, record or transfer';
 COMMENT ON COLUMN platform.requests.revision IS 'The row''s revision that wanted it';
 COMMENT ON COLUMN platform.requests.outcome IS 'How the latest intent of that key ended; null: it goes on';
 COMMENT ON COLUMN platform.requests.error IS 'Why it ended so; or, without an intent, why there is none';
@@ -337,7 +361,8 @@ COMMENT ON TABLE platform.audit IS 'Who changed what, when: append-only';
 COMMENT ON COLUMN platform.audit.seq IS 'The order';
 COMMENT ON COLUMN platform.audit.at IS 'When, by the database''s clock';
 COMMENT ON COLUMN platform.audit.role IS 'The database role that did it';
-COMMENT ON COLUMN platform.audit.acting_user IS 'The user on whose behalf: the setting chainfirst.user; null: the app itself';
+COMMENT ON COLUMN platform.audit.acting_user IS
+    'The user on whose behalf: the setting chainfirst.user; null: the app itself';
 COMMENT ON COLUMN platform.audit.table_name IS 'The table in the schema platform';
 COMMENT ON COLUMN platform.audit.row_id IS 'The row''s id';
 COMMENT ON COLUMN platform.audit.action IS 'insert, update, delete, or erase: personal data was blanked, here too';

@@ -13,7 +13,8 @@ DECLARE
 BEGIN
     SELECT * INTO held FROM platform.companies c WHERE c.id = company;
     IF held.id IS NULL THEN
-        PERFORM platform.refuse('campaigns', 'company', 'known', format('there is no company %s', company), 'Give the id of a company.');
+        PERFORM platform.refuse('campaigns', 'company', 'known', format('there is no company %s', company),
+            'Give the id of a company.');
     END IF;
     IF NOT held.verified THEN
         PERFORM platform.refuse('campaigns', 'company', 'verified', format('%s is not verified', held.name),
@@ -110,7 +111,8 @@ BEGIN
         PERFORM platform.check_start(TG_TABLE_NAME, 'status', NEW.status, 'draft');
         PERFORM platform.check_verified(NEW.company);
         IF NEW.cancelled_at IS NOT NULL OR NEW.cancel_reason IS NOT NULL THEN
-            PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'approved', 'a draft can''t be called off', 'Leave it out.');
+            PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'approved', 'a draft can''t be called off',
+                'Leave it out.');
         END IF;
         NEW.submitted_at := NULL;
         RETURN NEW;
@@ -119,15 +121,17 @@ BEGIN
     PERFORM platform.check_step(TG_TABLE_NAME, 'status', OLD.status, NEW.status,
         '{"draft": ["pending"], "pending": ["approved", "rejected", "draft"], "rejected": ["draft"]}');
     IF NEW.company <> OLD.company THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'company', 'fixed', 'a campaign stays with its company', 'Draft another one.');
+        PERFORM platform.refuse(TG_TABLE_NAME, 'company', 'fixed', 'a campaign stays with its company',
+            'Draft another one.');
     END IF;
     IF OLD.status <> 'draft' AND NEW.status <> 'draft'
-        AND (NEW.title, NEW.description, NEW.goal, NEW.min_investment, NEW.max_investment, NEW.duration_days, NEW.grace_days,
-            NEW.threshold_bps, NEW.document_uri)
+        AND (NEW.title, NEW.description, NEW.goal, NEW.min_investment, NEW.max_investment, NEW.duration_days,
+            NEW.grace_days, NEW.threshold_bps, NEW.document_uri)
         IS DISTINCT FROM (OLD.title, OLD.description, OLD.goal, OLD.min_investment, OLD.max_investment, OLD.duration_days,
             OLD.grace_days, OLD.threshold_bps, OLD.document_uri)
     THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'draft', format('what a campaign promises is fixed once it is %s', OLD.status),
+        PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'draft',
+            format('what a campaign promises is fixed once it is %s', OLD.status),
             CASE OLD.status WHEN 'approved' THEN 'News of it go into platform.campaign_updates.'
                 ELSE 'Make it a draft again, change it, and submit it.' END);
     END IF;
@@ -153,20 +157,24 @@ BEGIN
         RETURN NEW;
     END IF;
     IF OLD.cancelled_at IS NOT NULL THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'fixed', 'the campaign was called off, and that is said to the chain',
+        PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'fixed',
+            'the campaign was called off, and that is said to the chain',
             'Draft another campaign.');
     END IF;
     IF OLD.status <> 'approved' THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'approved', format('a campaign that is %s can''t be called off', OLD.status),
+        PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'approved',
+            format('a campaign that is %s can''t be called off', OLD.status),
             'Only one that is approved is: leave others as they are, or reject them.');
     END IF;
     IF NEW.cancel_reason IS NULL THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'cancel_reason', 'given', 'nobody says why', 'Investors read it on the chain: give one.');
+        PERFORM platform.refuse(TG_TABLE_NAME, 'cancel_reason', 'given', 'nobody says why',
+            'Investors read it on the chain: give one.');
     END IF;
     SELECT l.status INTO ended FROM ledger.campaigns l
     WHERE l.campaign_id = platform.chain_id(NEW.id) AND l.status <> 'active' LIMIT 1;
     IF FOUND THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'running', format('the campaign has ended on the chain: %s', ended),
+        PERFORM platform.refuse(TG_TABLE_NAME, 'cancelled_at', 'running',
+            format('the campaign has ended on the chain: %s', ended),
             'There is nothing left to call off.');
     END IF;
     PERFORM platform.check_may(TG_TABLE_NAME, 'cancelled_at', 'admin', 'compliance_officer');
@@ -185,21 +193,27 @@ DECLARE
 BEGIN
     UPDATE platform.users u SET updated_at = u.updated_at WHERE u.id = investor RETURNING * INTO held;
     IF held.id IS NULL THEN
-        PERFORM platform.refuse('investments', 'investor', 'known', format('there is no user %s', investor), 'Give the id of a user.');
+        PERFORM platform.refuse('investments', 'investor', 'known', format('there is no user %s', investor),
+            'Give the id of a user.');
     ELSIF held.role <> 'investor' THEN
-        PERFORM platform.refuse('investments', 'investor', 'role', format('the user''s role is %s', held.role), 'Only an investor invests.');
+        PERFORM platform.refuse('investments', 'investor', 'role', format('the user''s role is %s', held.role),
+            'Only an investor invests.');
     ELSIF NOT held.active THEN
-        PERFORM platform.refuse('investments', 'investor', 'active', 'the user is not active', 'Activate the user first (users.active).');
+        PERFORM platform.refuse('investments', 'investor', 'active', 'the user is not active',
+            'Activate the user first (users.active).');
     ELSIF held.kyc_status <> 'verified' THEN
-        PERFORM platform.refuse('investments', 'investor', 'verified', format('the investor''s KYC is %s', held.kyc_status),
+        PERFORM platform.refuse('investments', 'investor', 'verified',
+            format('the investor''s KYC is %s', held.kyc_status),
             'Have the investor''s identity verified first (users.kyc_status). Money that came meanwhile must go back.');
     ELSIF held.wallet IS NULL THEN
-        PERFORM platform.refuse('investments', 'investor', 'wallet', 'the investor has no wallet', 'Enter one first (users.wallet).');
+        PERFORM platform.refuse('investments', 'investor', 'wallet', 'the investor has no wallet',
+            'Enter one first (users.wallet).');
     END IF;
     RETURN held;
 END
 $$;
-COMMENT ON FUNCTION platform.check_investor(uuid) IS 'The user, locked; an error unless it is an active investor with verified KYC and a wallet';
+COMMENT ON FUNCTION platform.check_investor(uuid) IS
+    'The user, locked; an error unless it is an active investor with verified KYC and a wallet';
 
 CREATE FUNCTION platform.check_open(campaign uuid, paying boolean) RETURNS ledger.campaigns
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -216,12 +230,14 @@ BEGIN
         PERFORM platform.refuse('investments', 'campaign', 'active', format('the campaign has ended: %s', run.status),
             'It takes nothing more. Money that came nevertheless must go back: make the investment failed.');
     ELSIF run.paused AND NOT paying THEN
-        PERFORM platform.refuse('investments', 'campaign', 'paused', 'the campaign is paused', 'Try again when it goes on.');
+        PERFORM platform.refuse('investments', 'campaign', 'paused', 'the campaign is paused',
+            'Try again when it goes on.');
     END IF;
     until := to_timestamp(CASE WHEN paying THEN run.record_until ELSE run.deadline END::double precision);
     IF platform.chain_time() > until THEN
         PERFORM platform.refuse('investments', 'campaign', 'in_time', format('the campaign took %s until %s',
-                CASE WHEN paying THEN 'payments' ELSE 'investments' END, to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
+                CASE WHEN paying THEN 'payments' ELSE 'investments' END,
+                to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
             'It takes nothing more. Money that came nevertheless must go back: make the investment failed.');
     END IF;
     IF run.total_raised >= (run.terms ->> 'fundingGoal')::numeric THEN
@@ -319,7 +335,8 @@ BEGIN
         PERFORM platform.check_step(TG_TABLE_NAME, 'status', OLD.status, NEW.status,
             '{"pending": ["paid", "failed"], "failed": ["pending"]}');
         IF (NEW.campaign, NEW.investor) <> (OLD.campaign, OLD.investor) THEN
-            PERFORM platform.refuse(TG_TABLE_NAME, 'investor', 'fixed', 'an investment stays with its campaign and investor',
+            PERFORM platform.refuse(TG_TABLE_NAME, 'investor', 'fixed',
+                'an investment stays with its campaign and investor',
                 'Make this one failed, and insert another.');
         END IF;
         starting := NEW.status = 'pending' AND (OLD.status, OLD.amount, OLD.payment_method)
@@ -331,7 +348,8 @@ BEGIN
                 IS DISTINCT FROM (OLD.amount, OLD.payment_method, OLD.payment_reference)
             OR OLD.paid_at <> NEW.paid_at)
         THEN
-            PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'paid', 'an investment that is paid does not change any more',
+            PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'paid',
+                'an investment that is paid does not change any more',
                 'What the chain made of it is in api.investments. Another payment is another investment.');
         END IF;
         NEW.chain_id := OLD.chain_id;
@@ -340,7 +358,8 @@ BEGIN
     IF paying THEN
         PERFORM platform.check_may(TG_TABLE_NAME, 'status', 'admin', 'compliance_officer', 'custodian');
         IF NEW.payment_method = 'token' AND NOT on_chain THEN
-            PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'on_chain', 'the investor''s own transaction is not on the chain (yet)',
+            PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'on_chain',
+                'the investor''s own transaction is not on the chain (yet)',
                 'Nothing is to be done: api.investments shows it as soon as it is there.');
         ELSIF NEW.payment_method <> 'token' AND NEW.payment_reference IS NULL THEN
             PERFORM platform.refuse(TG_TABLE_NAME, 'payment_reference', 'given', 'the payment has none',

@@ -63,7 +63,8 @@ BEGIN
         ('campaign_updates_body_length', 'have at most 50,000 characters'),
         ('investments_amount_positive', 'be more than 0 birr'),
         ('investments_payment_method_known', 'be token, telebirr, cbe, awash, dashen, abyssinia or other'),
-        ('investments_payment_reference_shape', 'be one line of 1 to 64 characters, without white space at its ends; or a hash: 0x and 64 hexadecimal digits, in small letters'),
+        ('investments_payment_reference_shape',
+         'be one line of 1 to 64 characters, without white space at its ends; or a hash: 0x and 64 hexadecimal digits, in small letters'),
         ('investments_status_known', 'be pending, paid or failed'),
         ('investments_wallet_shape', 'be 0x and 40 hexadecimal digits'),
         ('investments_chain_id_shape', 'be 0x and 64 hexadecimal digits'),
@@ -97,7 +98,8 @@ BEGIN
         TABLE = held.relname, COLUMN = held.attname, CONSTRAINT = rule, HINT = 'Nothing was written: correct it.';
 END
 $$;
-COMMENT ON FUNCTION platform.refuse_value(regclass, text) IS 'Raises what a check would, but says which column, and what it must be';
+COMMENT ON FUNCTION platform.refuse_value(regclass, text) IS
+    'Raises what a check would, but says which column, and what it must be';
 
 DO $$
 DECLARE
@@ -140,7 +142,8 @@ $b$;
 COMMENT ON FUNCTION platform.%1$I() IS %4$L;
 CREATE TRIGGER inspect BEFORE INSERT OR UPDATE ON platform.%2$I FOR EACH ROW EXECUTE FUNCTION platform.%1$I();
 $f$, 'inspect_' || held.relname, held.relname, held.cases,
-            format('Asks the checks of platform.%s, after the guards (by its name) have set what they set', held.relname), held.nulls);
+            format('Asks the checks of platform.%s, after the guards (by its name) have set what they set',
+                held.relname), held.nulls);
     END LOOP;
 END
 $$;

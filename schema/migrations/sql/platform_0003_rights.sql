@@ -26,14 +26,16 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- not SECURITY DEFINER: current_user is the owner inside its own functions, of which one erases
     IF TG_OP = 'UPDATE' AND current_user = 'chainfirst_owner' AND current_setting('chainfirst.erasing', true) = 'on' THEN
-        IF (NEW.seq, NEW.at, NEW.role, NEW.table_name, NEW.row_id, NEW.action) = (OLD.seq, OLD.at, OLD.role, OLD.table_name, OLD.row_id, OLD.action)
+        IF (NEW.seq, NEW.at, NEW.role, NEW.table_name, NEW.row_id, NEW.action)
+            = (OLD.seq, OLD.at, OLD.role, OLD.table_name, OLD.row_id, OLD.action)
             AND NEW.acting_user IS NOT DISTINCT FROM OLD.acting_user
         THEN
             RETURN NEW;
         END IF;
     END IF;
     RAISE EXCEPTION 'platform.audit is append-only: % is refused', TG_OP USING ERRCODE = 'restrict_violation',
-        SCHEMA = 'platform', TABLE = 'audit', HINT = 'Only chainfirst erase-person changes it: it blanks personal values.';
+        SCHEMA = 'platform', TABLE = 'audit',
+        HINT = 'Only chainfirst erase-person changes it: it blanks personal values.';
 END
 $$;
 COMMENT ON FUNCTION platform.guard_audit() IS

@@ -24,7 +24,8 @@ DECLARE
         x0000000000000001, x0000000000008082, x800000000000808a, x8000000080008000, x000000000000808b, x0000000080000001,
         x8000000080008081, x8000000000008009, x000000000000008a, x0000000000000088, x0000000080008009, x000000008000000a,
         x000000008000808b, x800000000000008b, x8000000000008089, x8000000000008003, x8000000000008002, x8000000000000080,
-        x000000000000800a, x800000008000000a, x8000000080008081, x8000000000008080, x0000000080000001, x8000000080008008}';
+        x000000000000800a, x800000008000000a, x8000000080008081, x8000000000008080, x0000000080000001,
+        x8000000080008008}';
     distances CONSTANT integer[] := '{1,3,6,10,15,21,28,36,45,55,2,14,27,41,56,8,25,43,62,18,39,61,20,44}';
     path CONSTANT integer[] := '{11,8,12,18,19,4,6,17,9,22,25,5,16,24,20,14,13,3,21,15,23,10,7,2}';
     rate CONSTANT integer := 136;
@@ -86,7 +87,8 @@ BEGIN
     RETURN digest;
 END
 $$;
-COMMENT ON FUNCTION platform.keccak256(bytea) IS 'Keccak-256 as Ethereum has it (Yellow Paper, appendix; FIPS 202 but for the padding)';
+COMMENT ON FUNCTION platform.keccak256(bytea) IS
+    'Keccak-256 as Ethereum has it (Yellow Paper, appendix; FIPS 202 but for the padding)';
 
 CREATE FUNCTION platform.checked_wallet(wallet text, column_name text DEFAULT 'wallet', table_name text DEFAULT NULL)
 RETURNS text
@@ -134,7 +136,8 @@ BEGIN
     RETURN said::uuid;
 END
 $$;
-COMMENT ON FUNCTION platform.acting_user() IS 'The user on whose behalf the app acts: the setting chainfirst.user; null: the app itself';
+COMMENT ON FUNCTION platform.acting_user() IS
+    'The user on whose behalf the app acts: the setting chainfirst.user; null: the app itself';
 
 CREATE FUNCTION platform.acting_role() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -143,7 +146,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     END
     FROM (SELECT platform.acting_user() AS id) me
 $$;
-COMMENT ON FUNCTION platform.acting_role() IS 'The acting user''s role; nobody: unknown or not active; null: the app itself, which may all';
+COMMENT ON FUNCTION platform.acting_role() IS
+    'The acting user''s role; nobody: unknown or not active; null: the app itself, which may all';
 
 CREATE FUNCTION platform.may(VARIADIC roles text[]) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -204,7 +208,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION platform.check_start(text, text, text, text[]) IS 'An error unless a new row may begin with that status';
+COMMENT ON FUNCTION platform.check_start(text, text, text, text[]) IS
+    'An error unless a new row may begin with that status';
 
 CREATE FUNCTION platform.keep() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -288,7 +293,8 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION platform.guard_user_wallet() IS 'A wallet that the chain knows changes by platform.change_wallet alone';
+COMMENT ON FUNCTION platform.guard_user_wallet() IS
+    'A wallet that the chain knows changes by platform.change_wallet alone';
 
 CREATE FUNCTION platform.registration(company uuid) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -300,7 +306,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         'none'
     )
 $$;
-COMMENT ON FUNCTION platform.registration(uuid) IS 'How a company stands on chain: active, suspended, asked (for the first time), none';
+COMMENT ON FUNCTION platform.registration(uuid) IS
+    'How a company stands on chain: active, suspended, asked (for the first time), none';
 
 CREATE FUNCTION platform.guard_company() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -311,7 +318,8 @@ BEGIN
     IF (TG_OP = 'INSERT' OR NEW.time_zone <> OLD.time_zone) AND NEW.time_zone <> 'Africa/Addis_Ababa' AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_timezone_names z WHERE z.name = NEW.time_zone
     ) THEN
-        PERFORM platform.refuse(TG_TABLE_NAME, 'time_zone', 'known', format('%L is no time zone', left(NEW.time_zone, 80)),
+        PERFORM platform.refuse(TG_TABLE_NAME, 'time_zone', 'known',
+            format('%L is no time zone', left(NEW.time_zone, 80)),
             'Give a name of the IANA database, such as Africa/Addis_Ababa.');
     END IF;
     IF platform.importing() THEN
@@ -407,10 +415,12 @@ WHEN (NEW.wallet IS DISTINCT FROM OLD.wallet AND current_user <> 'chainfirst_own
 EXECUTE FUNCTION platform.guard_user_wallet();
 CREATE TRIGGER guard_erased_insert BEFORE INSERT ON platform.users FOR EACH ROW
 WHEN (NEW.erased_at IS NOT NULL AND current_user <> 'chainfirst_owner')
-EXECUTE FUNCTION platform.refuse_change('erased_at', 'fixed', 'only erasing a person sets it', 'Run chainfirst erase-person.');
+EXECUTE FUNCTION platform.refuse_change('erased_at', 'fixed', 'only erasing a person sets it',
+    'Run chainfirst erase-person.');
 CREATE TRIGGER guard_erased BEFORE UPDATE ON platform.users FOR EACH ROW
 WHEN (NEW.erased_at IS DISTINCT FROM OLD.erased_at AND current_user <> 'chainfirst_owner')
-EXECUTE FUNCTION platform.refuse_change('erased_at', 'fixed', 'only erasing a person sets it', 'Run chainfirst erase-person.');
+EXECUTE FUNCTION platform.refuse_change('erased_at', 'fixed', 'only erasing a person sets it',
+    'Run chainfirst erase-person.');
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.guard_company();
 CREATE TRIGGER guard_wallet BEFORE UPDATE ON platform.companies FOR EACH ROW
 WHEN (NEW.wallet IS DISTINCT FROM OLD.wallet AND current_user <> 'chainfirst_owner')
