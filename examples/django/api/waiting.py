@@ -13,6 +13,7 @@ from api.models import View, view_of
 
 Found = TypeVar("Found")
 CHANNELS = ("chainfirst_block", "intent_changed")  # a block was indexed; something asked came to its end
+BAD_ENDS = ("rejected", "failed", "cancelled", "expired")
 WAIT_SECONDS = 120.0
 LOOK_AGAIN_SECONDS = 30.0  # a notification is lost with its connection
 
@@ -43,20 +44,24 @@ def wait_until(look: Callable[[], Found | None], what: str, timeout_seconds: flo
                 cursor.execute(f"UNLISTEN {channel}")
 
 
+def confirmed(record: models.Model) -> View | None:
+    """The record's row of the schema `api` if all that was asked for it is done; None: not yet.
+
+    NotConfirmed: the chain refused it.
+    """
+    view = view_of(type(record))
+    if view is None:
+        raise TypeError(f"nothing is asked of the chain for a {type(record).__name__}")
+    row = view.objects.get(pk=record.pk)
+    if row.intent_status in BAD_ENDS:
+        raise NotConfirmed(f"{record} is {row.intent_status}: {row.intent_error}")
+    return row if row.intent_status in (None, "confirmed") else None
+
+
 def wait_confirmed(record: models.Model, timeout_seconds: float = WAIT_SECONDS) -> View:
     """Wait until what was asked for this record is done, in a final block; its row of the schema `api` then.
 
     NotConfirmed: the chain refused it, or the time is over. Mend the record then and ask for it again
     (platform.ask_again), as its row says.
     """
-    view = view_of(type(record))
-    if view is None:
-        raise TypeError(f"nothing is asked of the chain for a {type(record).__name__}")
-
-    def look() -> View | None:
-        row = view.objects.get(pk=record.pk)
-        if row.intent_status in ("rejected", "failed", "cancelled", "expired"):
-            raise NotConfirmed(f"{record} is {row.intent_status}: {row.intent_error}")
-        return row if row.intent_status in (None, "confirmed") else None
-
-    return wait_until(look, str(record), timeout_seconds)
+    return wait_until(lambda: confirmed(record), str(record), timeout_seconds)

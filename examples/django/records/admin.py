@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db import models
+from django.contrib import admin, messages
+from django.db import DatabaseError, connection, models
 from django.forms import Textarea, TextInput
 from django.http import HttpRequest, HttpResponse
 
 from api.models import view_of
 from records import models as records
 from records.acting import acting_as, user_of
-from records.refusals import RecordForm
+from records.refusals import RecordForm, sentence
 
 LONG = ("description", "body")
 
@@ -21,6 +21,7 @@ class RecordAdmin(admin.ModelAdmin):
     form = RecordForm
     list_per_page = 50
     show_full_result_count = False
+    actions = ("ask_again",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         if obj is None:
@@ -40,6 +41,24 @@ class RecordAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False  # records stay: the chain has their ids
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        if view_of(self.model) is None:
+            actions.pop("ask_again", None)
+        return actions
+
+    @admin.action(description="Ask the chain again, after mending")
+    def ask_again(self, request: HttpRequest, chosen: models.QuerySet[models.Model]) -> None:
+        """What ended badly is asked anew, as the record is now."""
+        for record in chosen:
+            try:
+                with acting_as(user_of(request.user)), connection.cursor() as cursor:
+                    subject = [self.model._meta.model_name, record.pk]
+                    cursor.execute("SELECT platform.ask_again(%s, %s)", subject)
+                self.message_user(request, f"{record}: asked again")
+            except DatabaseError as error:
+                self.message_user(request, f"{record}: {sentence(error)}", messages.ERROR)
 
     @admin.display(description="on chain")
     def on_chain(self, record: models.Model) -> str:

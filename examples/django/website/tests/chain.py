@@ -14,6 +14,10 @@ from psycopg.types.json import Jsonb
 from records.models import Campaign, Company
 
 REGISTRY, FACTORY = "0x" + "11" * 20, "0x" + "22" * 20
+REFUSED = """
+UPDATE intent.intents SET outcome = 'rejected', error = %s, ended_at = clock_timestamp()
+WHERE key = (SELECT key FROM platform.requests WHERE row_id = %s ORDER BY asked_at DESC LIMIT 1)
+"""
 BLOCK, TIME = 10, "2026-06-01 12:00+03"
 
 
@@ -59,6 +63,12 @@ def invested(address: str, investment_id: str, investor: str, birr: int) -> None
         escrow_balance=units, investor_count=1,
     )  # fmt: skip
     _fold("campaigns", "address", address)
+
+
+def refused(record: Any, why: str) -> None:
+    """What was asked for that record last can't be done."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSED, [why, record.pk])
 
 
 def _event(name: str, log_index: int, address: str, **values: Any) -> None:

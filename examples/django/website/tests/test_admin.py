@@ -9,7 +9,7 @@ from django.test import TestCase
 from django.urls import reverse
 
 from records.models import Company, User
-from website.tests import records
+from website.tests import chain, records
 
 AUDIT = """
 SELECT acting_user, changes -> 'kyc_status' FROM platform.audit WHERE row_id = %s AND action = 'update'
@@ -75,6 +75,18 @@ class Admin(TestCase):
 
     def test_what_was_asked_of_the_chain_stands_beside_the_record(self) -> None:
         company = records.verified_company()
+        page = self.client.get(reverse("admin:records_company_change", args=[company.pk]))
+        self.assertEqual(page.context["adminform"].model_admin.on_chain(company), "pending")
+
+    def test_what_was_refused_is_asked_again_after_mending(self) -> None:
+        company = records.verified_company()
+        chain.refused(company, "the registry is paused")
+        page = self.client.get(reverse("admin:records_company_change", args=[company.pk]))
+        self.assertContains(page, "rejected: the registry is paused")
+        asked = {"action": "ask_again", "_selected_action": [company.pk]}
+        for said in ("Sheger Coffee: asked again", "goes on"):
+            page = self.client.post(reverse("admin:records_company_changelist"), asked, follow=True)
+            self.assertContains(page, said)
         page = self.client.get(reverse("admin:records_company_change", args=[company.pk]))
         self.assertEqual(page.context["adminform"].model_admin.on_chain(company), "pending")
 

@@ -4,7 +4,7 @@ from django.test import TestCase
 from django.urls import reverse
 
 import api.models as seen
-from api.waiting import wait_confirmed
+from api.waiting import NotConfirmed, confirmed, wait_confirmed
 from website.tests import chain, records
 
 
@@ -43,6 +43,15 @@ class WithoutChain(TestCase):
     def test_nobody_waits_in_a_transaction_for_what_it_has_not_written_yet(self) -> None:
         with self.assertRaisesMessage(RuntimeError, "wait after the commit"):
             wait_confirmed(records.verified_company(), timeout_seconds=0)
+
+    def test_what_the_chain_refuses_is_an_error_that_says_why(self) -> None:
+        company = records.verified_company()
+        self.assertIsNone(confirmed(company))
+        chain.refused(company, "IssuerKnown: the wallet is another company's")
+        with self.assertRaisesMessage(
+            NotConfirmed, "is rejected: IssuerKnown: the wallet is another company's"
+        ):
+            confirmed(company)
 
     def test_views_are_not_written_to(self) -> None:
         campaign = records.approved_campaign(records.verified_company())
