@@ -19,7 +19,7 @@ test: $(STAMP) lint
 
 # The apps of examples/ against the real daemon, with what they need: Django, PostGraphile, a REST server, Chromium.
 test-apps: $(STAMP) apps debian
-	$(BIN)/python -m pytest -m apps -n 2 --dist loadgroup tests/apps
+	$(BIN)/python -m pytest -m apps -n 2 --dist loadgroup --timeout 600 tests/apps
 
 apps: $(STAMP) $(DJANGO) $(SERVERS)
 
