@@ -241,6 +241,17 @@ def test_an_investor_who_was_never_on_chain_has_another_wallet_at_once(rows: Row
     assert rows.intent(user, f"retire:{second}")["status"] == "pending"
 
 
+def test_a_wallet_that_was_left_while_nobody_could_unverify_it(rows: Rows) -> None:
+    first, second = new_wallet(), new_wallet()
+    user = rows.investor(first)
+    end(rows, rows.intent(user, "verify")["key"], "confirmed")
+    rows.set("users", user, kyc_status="expired")
+    end(rows, rows.intent(user, "verify")["key"], "failed", "reverted")
+    rows.set("users", user, wallet=second)
+    assert rows.again("user", user) == [f"user:{user}:retire:{first}:4"]
+    assert rows.intent(user, f"retire:{first}")["payload"] == {"investor": first, "verified": False}
+
+
 def test_who_changes_wallets(rows: Rows) -> None:
     user = rows.investor()
     for role in ("investor", "issuer", "regulator", "custodian"):

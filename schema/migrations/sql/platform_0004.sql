@@ -505,9 +505,12 @@ END
 $$;
 COMMENT ON FUNCTION platform.note_outcome() IS 'Writes the end of an intent to the request that it serves';
 CREATE TRIGGER requests_update AFTER UPDATE OF outcome, error ON intent.intents FOR EACH ROW
-WHEN ((NEW.outcome, NEW.error) IS DISTINCT FROM (OLD.outcome, OLD.error) AND num_nonnulls(OLD.outcome, NEW.outcome) > 0)
-EXECUTE FUNCTION platform.note_outcome();
-CREATE TRIGGER requests_insert AFTER INSERT ON intent.intents FOR EACH ROW EXECUTE FUNCTION platform.note_outcome();
+WHEN (
+    (NEW.outcome, NEW.error) IS DISTINCT FROM (OLD.outcome, OLD.error) AND num_nonnulls(OLD.outcome, NEW.outcome) > 0
+    AND NOT starts_with(NEW.key, 'rule:')
+) EXECUTE FUNCTION platform.note_outcome();
+CREATE TRIGGER requests_insert AFTER INSERT ON intent.intents FOR EACH ROW
+WHEN (NOT starts_with(NEW.key, 'rule:')) EXECUTE FUNCTION platform.note_outcome();
 
 REVOKE ALL ON FUNCTION
     intent.place(text, jsonb, text, text), intent.take_back(uuid, text, boolean), platform.units(numeric),

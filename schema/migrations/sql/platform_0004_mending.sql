@@ -20,7 +20,7 @@ BEGIN
             CONTINUE;  -- superseded
         ELSE
             SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
-            IF r.purpose = 'verify' AND wanted.target IS DISTINCT FROM r.target THEN
+            IF r.purpose = 'verify' AND coalesce(wanted.target, '') <> r.target THEN
                 -- the user left that wallet while it said so
                 r.purpose := 'retire:' || split_part(r.target, ':', 2);
                 SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
@@ -48,7 +48,8 @@ COMMENT ON FUNCTION platform.ask_again(text, uuid) IS
 CREATE FUNCTION platform.change_wallet(subject text, row_id uuid, wallet text) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM platform.check_may(subject, 'wallet', 'admin', 'compliance_officer');
+    PERFORM platform.check_may(CASE subject WHEN 'company' THEN 'companies' ELSE 'users' END, 'wallet', 'admin',
+        'compliance_officer');
     IF subject = 'user' THEN
         RETURN QUERY SELECT platform.change_user_wallet(row_id, wallet);
     ELSIF subject = 'company' THEN
