@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from chainfirst.tests.platform import chain_rows
-from chainfirst.tests.platform.chain_rows import CERTIFICATES, Chain, account, chain_id, word
+from chainfirst.tests.platform.chain_rows import CERTIFICATES, REGISTRY, ZEROS, Chain, account, chain_id, word
 from chainfirst.tests.platform.records import Records
 from psycopg import errors, sql
 from psycopg.rows import dict_row
@@ -433,6 +433,84 @@ def test_what_a_reorganisation_takes_back_is_as_before(records: Records, chain: 
     assert one(records, "investments", id=investment)["status"] == "confirmed"
     chain.roll_back(tip)
     assert {view: read(records, view) for view in KNOWN if view != "chain_status"} == before
+
+
+COMPANY, CAMPAIGN = uuid.UUID(int=1), uuid.UUID(int=2)
+ISSUER, INVESTOR, CONTRACT = account("issuer"), account("investor"), account(f"contract of {CAMPAIGN}")
+TOTALS = {"total_raised": 0, "investor_count": 0}
+ROW = {
+    "companies": {"id": COMPANY},
+    "campaigns": {"id": CAMPAIGN},
+    "fund_escrows": {"id": CAMPAIGN},
+    "nft_share_certificates": {"token_id": 1},
+}
+
+
+def _of_issuer(**values: Any) -> dict[str, Any]:
+    return {"company_id": chain_id(COMPANY), "issuer": ISSUER} | values
+
+
+INVESTED = {
+    "investment_id": word("one"), "investor": INVESTOR, "payer": INVESTOR, "amount": 1, "investor_total": 1,
+    "payment_reference": word("r"), "total_raised": 1, "escrow_balance": 1, "investor_count": 1,
+}  # fmt: skip
+RELEASED = {"issuer": ISSUER, "amount": 1, "fee": 0, "fee_recipient": ISSUER, "escrow_balance": 0}
+REFUNDED = {"investor": INVESTOR, "amount": 1, "escrow_balance": 0, "investors_remaining": 0}
+MOVED = {"from": INVESTOR, "to": ISSUER, "token_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "values", "views"),
+    [
+        ("issuer_registry_issuer_document_updated", REGISTRY, _of_issuer(document_uri="u"), "companies"),
+        ("issuer_registry_issuer_status_changed", REGISTRY, _of_issuer(active=False), "companies"),
+        ("issuer_registry_issuer_campaign_changed", REGISTRY, _of_issuer(campaign=ZEROS[:42]), "companies"),
+        (
+            "issuer_registry_issuer_replaced", REGISTRY,
+            {"company_id": chain_id(COMPANY), "old_issuer": ISSUER, "new_issuer": INVESTOR}, "companies",
+        ),
+        ("campaign_investment_recorded", CONTRACT, INVESTED, "campaigns fund_escrows"),
+        ("campaign_campaign_finalized", CONTRACT, TOTALS | {"status": 1}, "campaigns fund_escrows"),
+        ("campaign_campaign_cancelled", CONTRACT, TOTALS | {"reason": "r"}, "campaigns fund_escrows"),
+        ("campaign_paused", CONTRACT, {"account": ISSUER}, "campaigns"),
+        ("campaign_unpaused", CONTRACT, {"account": ISSUER}, "campaigns"),
+        ("campaign_funds_released", CONTRACT, RELEASED, "campaigns fund_escrows"),
+        ("campaign_investor_refunded", CONTRACT, REFUNDED, "fund_escrows"),
+        (
+            "campaign_fee_withdrawn", CONTRACT, {"fee_recipient": ISSUER, "amount": 1, "escrow_balance": 0},
+            "fund_escrows",
+        ),
+        ("share_certificate_transfer", CERTIFICATES, MOVED, "nft_share_certificates"),
+        (
+            "share_certificate_certificate_revoked", CERTIFICATES,
+            {"token_id": 1, "owner": INVESTOR, "voting_weight": 1, "reason": "r"}, "nft_share_certificates",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "_" in value else "",
+)  # fmt: skip
+def test_a_row_is_final_when_all_that_made_it_is(
+    records: Records, chain: Chain, table: str, address: str, values: dict[str, Any], views: str
+) -> None:
+    chain.register(COMPANY, ISSUER)
+    chain.create(CAMPAIGN, COMPANY, ISSUER)
+    chain.mint(1, word("one"), CAMPAIGN, INVESTOR, 1, word("document"))
+    chain.finalize()
+    chain.block((table, address, values))
+    for view, key in ROW.items():
+        assert one(records, view, **key)["is_final"] == (view not in views.split()), view
+    chain.finalize()
+    assert all(one(records, view, **key)["is_final"] for view, key in ROW.items())
+
+
+def test_a_users_wallet_on_chain(records: Records, chain: Chain) -> None:
+    user = records.investor()
+    verified = {"verified_on_blockchain": False, "is_final": False}
+    assert is_part(verified | {"intent_status": "pending"}, one(records, "users", id=user))
+    status = {"investor": one(records, "users", id=user)["wallet"], "verified": True}
+    chain.block(("issuer_registry_investor_status_changed", REGISTRY, status))
+    assert is_part({"verified_on_blockchain": True, "is_final": False}, one(records, "users", id=user))
+    chain.finalize()
+    assert one(records, "users", wallet=status["investor"])["is_final"]
 
 
 def test_how_far_the_chain_is_known(records: Records, chain: Chain, stage: Stage) -> None:

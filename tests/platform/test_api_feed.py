@@ -191,12 +191,18 @@ def test_waiting_for_ones_own_wish(
     waiting: tuple[psycopg.Connection[Any], uuid.UUID, str], pg_url: str, by_row: bool
 ) -> None:
     app, company, key = waiting
+    # it sees what others commit, whatever the session's transactions see otherwise
+    app.execute("SET default_transaction_isolation = 'repeatable read'")
     found: list[Any] = []
     subject = str(company) if by_row else key
     waiter = threading.Thread(
         target=lambda: found.extend(app.execute("CALL api.wait(%s, '1 minute')", [subject]).fetchall())
     )
     waiter.start()
+    with psycopg.connect(pg_url, autocommit=True) as other:
+        waits = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = %s"
+        while other.execute(waits, [app.info.backend_pid]).fetchone() != (True,):
+            pass
     _end(pg_url, key)
     waiter.join()
     assert found == [("confirmed",)]

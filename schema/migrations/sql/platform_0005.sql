@@ -66,6 +66,10 @@ CREATE INDEX ON event.share_certificate_certificate_transferred (platform.place(
 CREATE INDEX ON event.share_certificate_base_uri_changed (address, block_number, tx_index, log_index);
 CREATE INDEX ON event.share_certificate_registrar_transferred (address, token_id, block_number, tx_index);
 
+-- of paid investments that aren't on the chain, which are on their way and which the chain refuses
+CREATE INDEX requests_unconfirmed_status ON platform.requests
+    (subject, purpose, (CASE WHEN outcome IS NULL THEN 'pending' ELSE 'failed' END), row_id)
+    WHERE outcome IS DISTINCT FROM 'confirmed';
 CREATE INDEX investments_wallet ON platform.investments (wallet);
 -- what happens once is asked for by one request, whatever becomes of it
 CREATE UNIQUE INDEX requests_once ON platform.requests (row_id, purpose) WHERE target IS NULL;

@@ -225,7 +225,8 @@ $$;
 COMMENT ON FUNCTION api.changes(bigint, integer) IS
     'What came and went since a cursor: a row for each change and event table; one without a table if it touched none';
 
--- Neither SECURITY DEFINER nor SET: with either it couldn't commit, and it must, to see what others write meanwhile.
+-- Neither SECURITY DEFINER nor SET: with either it couldn't commit, and it must: so it sees what others write whatever the
+-- isolation level, and holds up no vacuum.
 CREATE PROCEDURE api.wait(subject text, timeout interval DEFAULT '60 seconds', INOUT status text DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
