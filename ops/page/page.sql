@@ -69,10 +69,9 @@ WITH candidates (id) AS (
     (SELECT id FROM intent.intents WHERE outcome IS NULL AND waiting_reason IS NOT NULL ORDER BY id LIMIT 12)
     UNION
     (
-        SELECT i.id FROM intent.intents i
-        WHERE i.outcome IS NULL AND (
-            SELECT p.outcome FROM intent.intents p WHERE p.key = i.depends_on ORDER BY p.generation DESC LIMIT 1
-        ) IN ('failed', 'rejected', 'cancelled', 'expired')
+        SELECT i.id FROM intent.intents p JOIN intent.intents i ON i.depends_on = p.key AND i.outcome IS NULL
+        WHERE p.outcome <> 'confirmed'
+            AND NOT EXISTS (SELECT FROM intent.intents l WHERE l.key = p.key AND l.generation > p.generation)
         ORDER BY i.id LIMIT 12
     )
     UNION
@@ -85,14 +84,17 @@ WITH candidates (id) AS (
 )
 SELECT o.id, o.kind, left(o.key, 200) AS key, o.generation, o.status, left(coalesce(o.error, o.waits_for), 300) AS reason,
     o.alert, o.submitted_at, coalesce(o.waiting_since, o.sent_at, o.signed_at, o.submitted_at) AS since
-FROM candidates c JOIN intent.overview o USING (id)
+FROM candidates c
+-- OFFSET 0 keeps the planner from joining the whole view: it looks up each intent by its key
+CROSS JOIN LATERAL (SELECT v.* FROM intent.overview v WHERE v.id = c.id OFFSET 0) o
 ORDER BY o.alert DESC, o.ended_at IS NOT NULL, o.status <> 'waiting', o.id
 LIMIT 12;
 
 -- name: latest_intents
 SELECT o.id, o.kind, left(o.key, 200) AS key, o.generation, o.status, left(coalesce(o.error, o.waits_for), 300) AS reason,
     o.alert, o.submitted_at, o.hash, o.block_number
-FROM (SELECT id FROM intent.intents ORDER BY id DESC LIMIT 6) l JOIN intent.overview o USING (id)
+FROM (SELECT id FROM intent.intents ORDER BY id DESC LIMIT 6) l
+CROSS JOIN LATERAL (SELECT v.* FROM intent.overview v WHERE v.id = l.id OFFSET 0) o
 ORDER BY o.id DESC;
 
 -- name: lanes

@@ -91,10 +91,15 @@ def usual() -> tuple[Panel, ...]:
     )
 
 
-def rows(connection: Connection, statement: str, values: Any = None) -> list[Row]:
+def statement(name: str) -> bytes:
+    """A statement of page.sql."""
+    return _SQL[name]
+
+
+def rows(connection: Connection, name: str, values: Any = None) -> list[Row]:
     """What a statement of page.sql gives."""
     with connection.cursor(row_factory=dict_row) as found:
-        return found.execute(_SQL[statement], values).fetchall()
+        return found.execute(statement(name), values).fetchall()
 
 
 def cursor(connection: Connection) -> Row | None:
@@ -194,5 +199,5 @@ def platform(connection: Connection) -> Row | None:
     return {"campaigns": rows(connection, "campaigns"), "totals": rows(connection, "totals")[0]}
 
 
-def _counts(connection: Connection, statement: str, names: Sequence[str]) -> dict[str, int]:
-    return dict.fromkeys(names, 0) | {each["status"]: each["count"] for each in rows(connection, statement)}
+def _counts(connection: Connection, name: str, names: Sequence[str]) -> dict[str, int]:
+    return dict.fromkeys(names, 0) | {each["status"]: each["count"] for each in rows(connection, name)}

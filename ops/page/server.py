@@ -10,10 +10,11 @@ from collections.abc import Iterable
 import uvicorn
 from chainfirst.ops import log
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HOST = "127.0.0.1"
 MOST_CONNECTIONS = 128
-IDLE_SECONDS = 15
+IDLE_SECONDS = 15  # on a connection on which nothing is asked
 GRACE_SECONDS = 1
 BACKLOG = 64
 SILENT_SECONDS = 20  # who reads nothing for so long, while there is something to read, is cut off
@@ -30,7 +31,13 @@ class PortTaken(Exception):
 class Server:
     """Serves one app on one port or more; they are taken at once, answered from `start` on."""
 
-    def __init__(self, app: ASGIApp, ports: Iterable[int], silent_seconds: float = SILENT_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        ports: Iterable[int],
+        silent_seconds: float = SILENT_SECONDS,
+        idle_seconds: int = IDLE_SECONDS,
+    ) -> None:
         self._sockets: list[socket.socket] = []
         try:
             for port in ports:
@@ -40,8 +47,8 @@ class Server:
             raise
         self.ports = [int(each.getsockname()[1]) for each in self._sockets]
         config = uvicorn.Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=IDLE_SECONDS,
+            app, loop="asyncio", http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=idle_seconds,
             timeout_graceful_shutdown=GRACE_SECONDS, proxy_headers=False, backlog=BACKLOG,
         )  # fmt: skip
         _hear_uvicorn()
@@ -66,6 +73,25 @@ class Server:
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.close()
+
+
+class _Protocol(H11Protocol):
+    """Cuts off who connects and asks nothing, as it does who has asked and asks nothing more: connections are
+    counted, and others want one."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_a_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait_for_a_request()
+
+    def _wait_for_a_request(self) -> None:
+        self._unset_keepalive_if_required()
+        handler = self.timeout_keep_alive_handler
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, handler)
 
 
 def _bound(port: int, silent_seconds: float) -> socket.socket:

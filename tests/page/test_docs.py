@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from chainfirst.ops import config, metrics
 from chainfirst.ops.page import app, documents, stream, summary
+from chainfirst.ops.page.reader import Connection
 from chainfirst.tests.page.test_settings import load
 from prometheus_client import CollectorRegistry
 from starlette.routing import Route
@@ -17,7 +18,7 @@ NAMES = [name for cell in FIRST_CELLS for name in re.findall(r"`([^`]+)`", cell)
 
 
 def test_its_paths_are_those_that_are_served() -> None:
-    def connect() -> documents.Connection:
+    def connect() -> Connection:
         raise AssertionError
 
     library = documents.Documents(connect, lambda connection, name: None)

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from chainfirst.ops import errors, log, metrics
-from chainfirst.ops.page import app, stream, summary
+from chainfirst.ops.page import app, documents, stream, summary
 from chainfirst.ops.page.reader import Connection, Reader
 from chainfirst.ops.page.sampler import Sampler
 from chainfirst.ops.page.server import HOST, PortTaken, Server
@@ -258,3 +258,43 @@ def test_a_port_that_is_taken_is_said() -> None:
         with pytest.raises(PortTaken, match="in use") as error:
             Server(app.build(metrics.Metrics(CollectorRegistry())), [0, port])
         assert error.value.port == port
+
+
+def test_who_asks_nothing_is_cut_off_and_so_many_get_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainfirst.ops.page.server.MOST_CONNECTIONS", 8)
+    made = app.build(metrics.Metrics(CollectorRegistry()))
+    server = Server(made, [0], idle_seconds=1)
+    server.start()
+    try:
+        with contextlib.ExitStack() as open_ones:
+            idle = [
+                open_ones.enter_context(socket.create_connection((HOST, server.ports[0]), 20))
+                for _ in range(8)
+            ]
+            idle[0].sendall(b"GET /healthz HT")  # and no more
+            while ask(server.ports[0], "/healthz").status != 503:  # as soon as all are accepted
+                pass
+            for each in idle:
+                while each.recv(1000):
+                    pass
+        assert ask(server.ports[0], "/healthz").status == 200
+    finally:
+        server.close()
+
+
+def test_a_bug_is_an_answer_and_a_line_in_the_log() -> None:
+    def find(_: Connection, name: str) -> tuple[str, bytes] | None:
+        raise ValueError(name)
+
+    def connect() -> Connection:
+        raise AssertionError("a bug of ours")
+
+    with contextlib.closing(documents.Documents(connect, find)) as library:
+        server = Server(app.build(metrics.Metrics(CollectorRegistry()), None, library, "/c/"), [0])
+        server.start()
+        try:
+            answer = ask(server.ports[0], "/c/x")
+            assert (answer.status, answer.json) == (500, {"error": "this is a bug: see the daemon's log"})
+            assert ask(server.ports[0], "/healthz").status == 200
+        finally:
+            server.close()
