@@ -73,8 +73,22 @@ class Patient:
         return runner.invoke(daemon.app, ["--config", str(self.file), "doctor", *arguments])
 
 
+@pytest.fixture(scope="module")
+def patient(home: Path, pg_cluster: Cluster, platform_template: str) -> Iterator[Patient]:
+    """With a database that no test changes."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(pg_cluster.url(), autocommit=True) as admin:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        admin.execute(create.format(sql.Identifier(name), sql.Identifier(platform_template)))
+        try:
+            yield Patient(home, pg_cluster.url(name))
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
-def patient(home: Path, pg_url: str) -> Patient:
+def changed(home: Path, pg_url: str) -> Patient:
+    """With one of its own."""
     return Patient(home, pg_url)
 
 
@@ -156,13 +170,13 @@ def test_a_login_without_rights(patient: Patient, pg_cluster: Cluster) -> None:
     assert "database sql" in found["rights"].advice
 
 
-def test_a_schema_that_is_older_or_newer(patient: Patient) -> None:
-    url = patient.environ["CHAINFIRST_DATABASE__URL"]
+def test_a_schema_that_is_older_or_newer(changed: Patient) -> None:
+    url = changed.environ["CHAINFIRST_DATABASE__URL"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("INSERT INTO chain.alembic_version VALUES ('core_9999')")
-        assert "newer" in only(of_database(patient.settings()), "migrations").said
+        assert "newer" in only(of_database(changed.settings()), "migrations").said
         connection.execute("DROP TABLE chain.alembic_version")
-        wrong = only(of_database(patient.settings()), "migrations")
+        wrong = only(of_database(changed.settings()), "migrations")
         assert "missing: core_0001" in wrong.said
         assert "chainfirst migrate" in wrong.advice
 
@@ -188,14 +202,14 @@ def test_clocks_that_differ(patient: Patient) -> None:
     assert "ahead of this machine's clock" in ahead.said
 
 
-def test_who_leads_and_which_lane_is_stopped(patient: Patient) -> None:
-    with psycopg.connect(patient.environ["CHAINFIRST_DATABASE__URL"], autocommit=True) as connection:
+def test_who_leads_and_which_lane_is_stopped(changed: Patient) -> None:
+    with psycopg.connect(changed.environ["CHAINFIRST_DATABASE__URL"], autocommit=True) as connection:
         assert store.acquire_leadership(connection) is not None
         connection.execute(
             "INSERT INTO intent.lanes (signer, name, blocked_reason) VALUES (%s, 'default', 'somebody else')",
             [DEPLOYER],
         )
-        found = list(of_database(patient.settings()))
+        found = list(of_database(changed.settings()))
         assert "somebody else" in only(iter(found), "lanes").said
         (leader,) = [each for each in found if each.part == "leader"]
         assert f"server process {connection.info.backend_pid}" in leader.said
