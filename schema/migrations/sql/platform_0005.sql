@@ -20,20 +20,28 @@ COMMENT ON FUNCTION platform.place(bigint, integer, integer) IS 'Where an event 
 
 -- Who reads, as the policies of the tables have it: the app itself all, for staff all, for others what is theirs.
 CREATE FUNCTION platform.reads_all() RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE')
-        AND platform.may('admin', 'compliance_officer', 'custodian', 'regulator')
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') AND (
+        coalesce(current_setting('chainfirst.user', true), '') = ''
+        OR platform.may('admin', 'compliance_officer', 'custodian', 'regulator')
+    );
+END
 $$;
 COMMENT ON FUNCTION platform.reads_all() IS
     'Whether every record is seen: by an app, unless it acts for a user who is no staff; not by the reader';
 
 CREATE FUNCTION platform.reading_user(as_role text) RETURNS uuid
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') AND platform.acting_role() = as_role THEN
-        platform.acting_user()
-    END
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE
+        WHEN coalesce(current_setting('chainfirst.user', true), '') <> ''
+            AND pg_has_role(intent.caller(), 'chainfirst_app', 'USAGE') AND platform.acting_role() = as_role
+        THEN platform.acting_user()
+    END;
+END
 $$;
-COMMENT ON FUNCTION platform.reading_user(text) IS 'The user whose own records are seen, if that is an issuer or an investor, as asked; else null';
+COMMENT ON FUNCTION platform.reading_user(text) IS 'The user whose own records are seen, if it has this role; else null';
 
 REVOKE ALL ON FUNCTION platform.uuid_of(text), platform.place(bigint, integer, integer), platform.reads_all(),
     platform.reading_user(text) FROM PUBLIC;
