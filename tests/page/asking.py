@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from chainfirst.ops import metrics
+from chainfirst.ops.page import app, documents
 from chainfirst.ops.page.server import HOST, Server
+from chainfirst.writers import metadata
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
+
+PREFIX = "/certificates/"
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,9 @@ def ask(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[int]:
+def serving(served: ASGIApp) -> Iterator[int]:
     """The app on a free port."""
-    server = Server(app, [0])
+    server = Server(served, [0])
     server.start()
     try:
         yield server.ports[0]
@@ -54,3 +60,12 @@ def connecting(url: str) -> Callable[[], psycopg.Connection[Any]]:
         return connection
 
     return connect
+
+
+@contextlib.contextmanager
+def library(url: str, find: documents.Find = metadata.find) -> Iterator[int]:
+    """A server of documents alone; its port."""
+    with contextlib.closing(documents.Documents(connecting(url), find)) as found:
+        numbers = metrics.Metrics(CollectorRegistry())
+        with serving(app.build(numbers, None, found, PREFIX)) as port:
+            yield port

@@ -6,10 +6,7 @@ import psycopg
 import pytest
 from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.schema import migrate
-from chainfirst.tests.writers.conftest import world, writer_node, writer_platform
 from psycopg import sql
-
-__all__ = ["world", "writer_node", "writer_platform"]
 
 
 @pytest.fixture(scope="session")

@@ -94,12 +94,12 @@ def test_birr(units: object, shown: str) -> None:
 
 
 @pytest.fixture
-def config(pg_url: str, tmp_path: Path) -> Path:
-    with psycopg.connect(pg_url, autocommit=True) as connection:
+def config(quiet_url: str, tmp_path: Path) -> Path:
+    with psycopg.connect(quiet_url, autocommit=True) as connection:
         store.open_cursor(connection, 31337, HASH)
     file = tmp_path / "config.toml"
     file.write_text(
-        f'[database]\nurl = "{pg_url}"\n[platform]\nenabled = false\n'
+        f'[database]\nurl = "{quiet_url}"\n[platform]\nenabled = false\n'
         '[chain]\nchain_id = 31337\nendpoints = ["http://127.0.0.1:1"]\n'
     )
     return file
