@@ -9,6 +9,12 @@ CREATE INDEX requests_target ON platform.requests (target, asked_at) WHERE targe
 COMMENT ON COLUMN platform.requests.target IS
     'What it sets on chain, which later requests set anew: a newer one takes an older one back. Null: what happens once';
 
+CREATE FUNCTION intent.latest(wanted text) RETURNS intent.intents
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT i.* FROM intent.intents i WHERE i.key = wanted ORDER BY i.generation DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION intent.latest(text) IS 'The latest generation of a key; null: there is none';
+
 CREATE FUNCTION intent.place(kind text, payload jsonb, key text, depends_on text DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -20,7 +26,7 @@ BEGIN
         RAISE EXCEPTION 'depends_on names %, and there is no intent with this key', depends_on
             USING ERRCODE = 'foreign_key_violation';
     END IF;
-    SELECT i.* INTO held FROM intent.intents i WHERE i.key = key ORDER BY i.generation DESC LIMIT 1;
+    held := intent.latest(key);
     IF held.id IS NOT NULL AND (held.outcome IS NULL OR held.outcome = 'confirmed') THEN
         IF (held.kind, held.payload) <> (kind, payload) THEN
             RAISE EXCEPTION 'the intent % (%) is %, and wanted something else', held.id, key, intent.status_of(held.id)
@@ -242,9 +248,9 @@ DECLARE
 BEGIN
     -- a signed one too: its nonce may be lost, and it would be signed anew, after the newer one
     FOR older IN
-        SELECT i.id FROM platform.requests r JOIN intent.intents i ON i.key = r.key
-        WHERE r.target = what AND r.key <> by_key AND i.outcome IS NULL
-        ORDER BY i.id
+        SELECT (intent.latest(r.key)).id FROM platform.requests r
+        WHERE r.target = what AND r.key <> by_key AND r.outcome IS NULL
+        ORDER BY 1
     LOOP
         PERFORM intent.take_back(older, 'superseded by ' || by_key, false);
     END LOOP;
@@ -292,7 +298,7 @@ COMMENT ON FUNCTION platform.in_flight(uuid) IS 'Open requests that name a compa
 CREATE FUNCTION platform.drop_wallet(key text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    held uuid := (SELECT i.id FROM intent.intents i WHERE i.key = drop_wallet.key ORDER BY i.generation DESC LIMIT 1);
+    held uuid := (intent.latest(key)).id;
 BEGIN
     IF NOT intent.take_back(held, 'the company has another wallet', true) THEN
         RAISE EXCEPTION '% is under way (%), and names the company''s wallet', key, intent.status_of(held)
@@ -314,7 +320,7 @@ BEGIN
         SELECT f.* FROM platform.in_flight(company) f WHERE f.purpose NOT IN ('register', 'replace') ORDER BY f.asked_at
     LOOP
         SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
-        SELECT i.* INTO held FROM intent.intents i WHERE i.key = r.key ORDER BY i.generation DESC LIMIT 1;
+        held := intent.latest(r.key);
         IF (held.payload, held.depends_on) IS DISTINCT FROM (jsonb_strip_nulls(wanted.payload), wanted.depends_on) THEN
             PERFORM platform.drop_wallet(r.key);
             IF wanted.why_not IS NULL THEN
@@ -401,8 +407,8 @@ CREATE FUNCTION platform.document_of(of uuid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(
         (
-            SELECT i.payload ->> 'document_uri' FROM platform.requests r JOIN intent.intents i ON i.key = r.key
-            WHERE r.row_id = of AND r.purpose IN ('document', 'register') AND i.outcome IS NULL
+            SELECT i.payload ->> 'document_uri' FROM platform.requests r CROSS JOIN LATERAL intent.latest(r.key) i
+            WHERE r.row_id = of AND r.purpose IN ('document', 'register') AND r.outcome IS NULL
             ORDER BY i.id DESC LIMIT 1
         ), (
             SELECT l.document_uri FROM ledger.issuers l
@@ -415,9 +421,8 @@ COMMENT ON FUNCTION platform.document_of(uuid) IS 'The URI of a company''s docum
 CREATE FUNCTION platform.take_back(of uuid, wanted text, why text) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce((
-        SELECT intent.take_back(i.id, why, true)
-        FROM platform.requests r JOIN intent.intents i ON i.key = r.key
-        WHERE r.row_id = of AND r.purpose = wanted AND i.outcome IS NULL
+        SELECT intent.take_back((intent.latest(r.key)).id, why, true) FROM platform.requests r
+        WHERE r.row_id = of AND r.purpose = wanted AND r.outcome IS NULL
     ), false)
 $$;
 COMMENT ON FUNCTION platform.take_back(uuid, text, text) IS
@@ -513,7 +518,7 @@ CREATE TRIGGER requests_insert AFTER INSERT ON intent.intents FOR EACH ROW
 WHEN (NOT starts_with(NEW.key, 'rule:')) EXECUTE FUNCTION platform.note_outcome();
 
 REVOKE ALL ON FUNCTION
-    intent.place(text, jsonb, text, text), intent.take_back(uuid, text, boolean), platform.units(numeric),
+    intent.latest(text), intent.place(text, jsonb, text, text), intent.take_back(uuid, text, boolean), platform.units(numeric),
     platform.parent(uuid, text), platform.issuer(uuid), platform.wish(uuid, text), platform.may_invest(platform.users),
     platform.campaign_parent(uuid), platform.supersede(text, text), platform.ask(text, uuid, text, integer),
     platform.in_flight(uuid), platform.drop_wallet(text), platform.renew(uuid),

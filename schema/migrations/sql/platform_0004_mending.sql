@@ -113,8 +113,8 @@ BEGIN
         SELECT l.token_id FROM ledger.certificates l WHERE l.owner = old_wallet AND l.owner <> u.wallet AND NOT l.revoked
         UNION
         SELECT split_part(r.purpose, ':', 2)::numeric FROM platform.requests r
-        JOIN intent.intents i ON i.key = r.key AND i.outcome IS NULL
-        WHERE r.row_id = of AND r.purpose LIKE 'transfer:%' AND i.payload ->> 'to' <> u.wallet
+        CROSS JOIN LATERAL intent.latest(r.key) i
+        WHERE r.row_id = of AND r.purpose LIKE 'transfer:%' AND r.outcome IS NULL AND i.payload ->> 'to' <> u.wallet
         UNION
         SELECT l.token_id
         FROM platform.investments i
