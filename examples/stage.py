@@ -15,6 +15,7 @@ import os
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -172,6 +173,11 @@ def pass_days(directory: Path, days: int) -> None:
     chain.pass_time(int(chain.header()["timestamp"], 16) + days * DAY)
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    """Take everything down, whatever is under way."""
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="A chain, a database and a daemon for an app to play on")
@@ -184,6 +190,8 @@ def main() -> int:
     passing.add_argument("directory", type=Path)
     passing.add_argument("days", type=int)
     asked = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         if asked.command == "pass-days":
             pass_days(asked.directory, asked.days)
@@ -195,6 +203,8 @@ def main() -> int:
     except errors.ChainfirstError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":
