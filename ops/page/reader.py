@@ -48,12 +48,18 @@ class Reader:
     def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
             connection = self._connect()
-            milliseconds = round(self._timeout_seconds * 1000)
-            connection.execute(_LIMITS, {"timeout": f"{milliseconds}ms", "idle": f"{10 * milliseconds}ms"})
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
             with self._lock:
                 self._connection = connection
+            milliseconds = round(self._timeout_seconds * 1000)
+            try:
+                connection.execute(
+                    _LIMITS, {"timeout": f"{milliseconds}ms", "idle": f"{10 * milliseconds}ms"}
+                )
+            except psycopg.Error:
+                self.close()
+                raise
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
         return self._connection
 
     def interrupt(self) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 
+from chainfirst.ops import log
 from chainfirst.ops.page import answers, panels, summary
 from chainfirst.ops.page.reader import Reader, Unreadable
 from chainfirst.ops.page.summary import Point, Summary
@@ -25,7 +26,10 @@ class Look:
 
 
 class Sampler:
-    """A part of the daemon: each step is a look. Whatever happens to the database is something to show."""
+    """A part of the daemon: each step is a look. Whatever happens to the database is something to show.
+
+    A bug in it ends nothing, as one of a periodic job: it is logged, and /readyz misses the look.
+    """
 
     name = "page"
 
@@ -45,10 +49,20 @@ class Sampler:
         self._behind_blocks, self._clock, self._now = behind_blocks, clock, now
         self._panels = panels.Panels(panels.usual(), clock)
         self._before, self._version = b"", 0
+        self._repeats = log.Repeats(log.get(self.name), clock)
         self.history = summary.History()
 
     def step(self) -> float:
         """Look and publish; the seconds until the next look."""
+        try:
+            seconds = self._look()
+        except Exception as error:
+            self._repeats.failed("look", "look_failed", error=str(error), exc_info=True)
+            return UNWATCHED_SECONDS
+        self._repeats.recovered("look")
+        return seconds
+
+    def _look(self) -> float:
         began, watched, failure = self._clock(), self._watched(), None
         try:
             with self._reader.snapshot() as connection:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from chainfirst.ops import errors, log, metrics
 from chainfirst.ops.page import app, documents, stream, summary
 from chainfirst.ops.page.reader import Connection, Reader
@@ -280,6 +282,43 @@ def test_who_asks_nothing_is_cut_off_and_so_many_get_no_answer(monkeypatch: pyte
         assert ask(server.ports[0], "/healthz").status == 200
     finally:
         server.close()
+
+
+def test_a_bug_of_a_look_is_logged_and_missed_by_readyz(quiet_url: str) -> None:
+    seconds = [0.0]
+    broken = True
+
+    def live() -> summary.Live:
+        if broken:
+            raise ValueError("a bug")
+        return summary.Live("0.1.0", 7, True, (ENDPOINT,))
+
+    hub = stream.Hub(list, lambda: None, clock=lambda: seconds[0])
+    looks = Sampler(
+        Reader(connecting(quiet_url)), live, hub.watched, hub.publish, 5, clock=lambda: seconds[0]
+    )
+    lines = io.StringIO()
+    log.configure(lines)
+    server = Server(app.build(metrics.Metrics(CollectorRegistry()), hub), [0])
+    server.start()
+    try:
+        assert looks.step() > 0
+        assert json.loads(lines.getvalue())["exception"][0]["exc_value"] == "a bug"
+        reasons = ask(server.ports[0], "/readyz").json["reasons"]
+        assert reasons == ["the database has not been looked at yet"]
+        broken = False
+        looks.step()
+        assert json.loads(lines.getvalue().splitlines()[-1])["event"] == "recovered"
+        assert ask(server.ports[0], "/readyz").json["reasons"] == ["nothing is indexed yet"]
+        broken = True
+        seconds[0] = 100.0
+        looks.step()
+        reasons = ask(server.ports[0], "/readyz").json["reasons"]
+        assert reasons == ["nothing is indexed yet", "the last look at the database was 100 s ago"]
+    finally:
+        server.close()
+        looks.close()
+        structlog.reset_defaults()
 
 
 def test_a_bug_is_an_answer_and_a_line_in_the_log() -> None:
