@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from chainfirst.ops.running import Part
 
 FAILING_SECONDS = 1800.0
+PASSING_SECONDS = 5.0
+"""A failure that is over sooner is no news."""
 TICK_SECONDS = 1.0
 FEEDS = 4
 """So many signs of life in the time for one: sd_watchdog_enabled(3) recommends two."""
@@ -94,7 +96,7 @@ class Watch:
             return told
 
     def _text(self) -> str:
-        if self._failing:
+        if self._failing and self._clock() - self._good_at >= PASSING_SECONDS:
             return f"trying again: {self._failing}"
         if self._stands_by:
             return "stands by: another daemon leads this database"

@@ -95,7 +95,7 @@ def test_it_is_ready_once_a_step_has_ended(told: watch.Watch) -> None:
     assert "READY=1" not in told.due()
 
 
-def test_the_status_says_block_and_lag(told: watch.Watch) -> None:
+def test_the_status_says_block_and_lag(told: watch.Watch, clock: Clock) -> None:
     def says() -> str:
         return next((each for each in told.due() if each.startswith("STATUS=")), "")
 
@@ -108,6 +108,9 @@ def test_the_status_says_block_and_lag(told: watch.Watch) -> None:
     assert says() == ""
     told.committed(9, 10)
     assert says() == "STATUS=block 9, 1 behind the head"
+    told.failed(errors.TransientError("the node is\naway"))
+    assert says() == ""  # it may be over at once
+    clock.now += watch.PASSING_SECONDS
     told.failed(errors.TransientError("the node is\naway"))
     assert says() == "STATUS=trying again: the node is away"
     told.ended()
@@ -173,7 +176,7 @@ class Part:
         self.calls.append("close")
 
 
-def test_a_watched_part_is_the_part(told: watch.Watch) -> None:
+def test_a_watched_part_is_the_part(told: watch.Watch, clock: Clock) -> None:
     part = Part()
     watched = watch.Watched(part, told)
     assert (watched.name, watched.step()) == ("indexer", 1.5)
@@ -181,6 +184,7 @@ def test_a_watched_part_is_the_part(told: watch.Watch) -> None:
     part.error = errors.ResetError("moved")
     with pytest.raises(errors.ResetError, match="moved"):
         watched.step()
+    clock.now += watch.PASSING_SECONDS
     assert told.due() == ["STATUS=trying again: moved"]
     watched.interrupt()
     watched.close()
