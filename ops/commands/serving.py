@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chainfirst.ops import config as settings
-from chainfirst.ops import errors, log, metrics, running
+from chainfirst.ops import errors, log
 
 if TYPE_CHECKING:
     from chainfirst.indexer.rpc.pool import Pool
+    from chainfirst.ops.metrics import Metrics
     from chainfirst.ops.page.server import Server
     from chainfirst.ops.page.summary import Live
+    from chainfirst.ops.running import Loop, Part
     from chainfirst.ops.session import Connection
 
 Closer = tuple[str, Callable[[], None]]
@@ -32,10 +34,10 @@ class Served:
 
 def build(
     found: settings.Config,
-    numbers: metrics.Metrics,
+    numbers: "Metrics",
     connect: "Callable[[str], Connection]",
     live: "Callable[[], Live]",
-    add: Callable[[running.Part], running.Loop],
+    add: "Callable[[Part], Loop]",
 ) -> Served:
     """One server for all ports that are set, which are taken at once. ConfigError: one can't be.
 
@@ -76,7 +78,7 @@ def build(
 
 
 def live(
-    version: str, pool: "Pool", numbers: metrics.Metrics, leads: Callable[[], bool | None]
+    version: str, pool: "Pool", numbers: "Metrics", leads: Callable[[], bool | None]
 ) -> "Callable[[], Live]":
     """What the process knows itself: the head that was last heard of, and its endpoints."""
     from chainfirst.ops.page import summary
