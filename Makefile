@@ -59,4 +59,4 @@ $(STAMP): requirements.lock pyproject.toml
 
 clean:
 	-test -x $(BIN)/chainfirst && $(BIN)/chainfirst dev down
-	rm -rf .venv .chainfirst build *.egg-info
+	rm -rf .venv .chainfirst build *.egg-info examples/django/.venv examples/*/node_modules

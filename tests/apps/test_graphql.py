@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from chainfirst.examples.stage import EXAMPLES
 
 pytestmark = [pytest.mark.apps, pytest.mark.xdist_group("stage")]
 
@@ -71,6 +72,17 @@ def test_a_campaign_with_its_investments_and_their_certificates(graphql: str, po
     assert [each["votingWeight"] for (each,) in certificates] == ["150", "150", "120"]
     assert [each["transferred"] for (each,) in certificates] == [False, False, True]
     assert certificates[2][0]["transfers"]["nodes"] == [{"reason": "The owner has another wallet"}]
+
+
+def test_the_readmes_query(graphql: str, pool: Pool) -> None:
+    (query,) = re.findall(r"```graphql\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.DOTALL)
+    (campaign,) = ask(pool, graphql, query)["campaigns"]["nodes"]
+    owners = [
+        certificate["owner"]
+        for investment in campaign["investments"]["nodes"]
+        for certificate in investment["certificates"]["nodes"]
+    ]
+    assert (campaign["company"]["name"], len(set(owners))) == ("Sheger Coffee", 3)
 
 
 def test_a_failed_campaign_with_its_refunds(graphql: str, pool: Pool) -> None:

@@ -1,10 +1,12 @@
 """REST with an OpenAPI document over the schema api: a GET for each view, and nothing else."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import urllib3
+from chainfirst.examples.stage import EXAMPLES
 
 pytestmark = [pytest.mark.apps, pytest.mark.xdist_group("stage")]
 
@@ -36,6 +38,14 @@ def test_campaign_investments_and_certificates_one_after_the_other(
     assert [each["amount"] for each in investments] == ["150000.00", "150000.00"]
     (certificate,) = get(pool, f"{rest}/nftShareCertificates?where.investment.eq={investments[0]['id']}")
     assert certificate["votingWeight"] == "150"
+
+
+def test_the_readmes_addresses(rest: str, pool: urllib3.PoolManager) -> None:
+    (failed,) = get(pool, f"{rest}/campaigns?where.status.eq=failed")
+    paths = re.findall(r"curl 'http://127.0.0.1:5679(/[^']+)'", (EXAMPLES / "README.md").read_text())
+    found = [get(pool, f"{rest}{path.replace('UUID', failed['id'])}") for path in paths]
+    assert [len(rows) for rows in found] == [0, 2]  # no campaign is active any more
+    assert set(found[1][0]) == {"id", "amount", "status"}
 
 
 def test_the_openapi_document_has_a_get_for_each_view_and_nothing_personal(
