@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DJANGO := examples/django/.venv/.installed
 SERVERS := examples/graphql/node_modules/.package-lock.json examples/rest/node_modules/.package-lock.json
-DEBIAN := chromium fonts-dejavu-core iproute2 systemd util-linux
+DEBIAN := chromium fonts-dejavu-core iproute2 libseccomp2 systemd util-linux
 
 .PHONY: demo test test-apps apps debian soak bench lint clean
 

@@ -67,7 +67,10 @@ class Filter:
     """A seccomp filter by libseccomp."""
 
     def __init__(self, default: int) -> None:
-        self._library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
+        try:
+            self._library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
+        except OSError as error:
+            sys.exit(f"{error}: install Debian's package libseccomp2")
         self._library.seccomp_init.restype = ctypes.c_void_p
         self._context = ctypes.c_void_p(self._library.seccomp_init(ctypes.c_uint32(default)))
 
