@@ -29,7 +29,8 @@ MIGHT_BE_PARTIAL = "Nothing refers to these contracts yet: correct the cause and
 class Plan:
     """Who gets what.
 
-    No token: a BirrToken is deployed. The factory is approved only if the treasury is the deployer.
+    No token: a BirrToken is deployed, of which the treasury gets `treasury_funds` units. The factory is
+    approved only if the treasury is the deployer.
     """
 
     owner: str
@@ -42,6 +43,7 @@ class Plan:
     token: str | None = None
     voting_unit: int = 100_000  # 1000 birr of 100 santim
     base_uri: str = ""
+    treasury_funds: int = 0
 
 
 @dataclass
@@ -113,6 +115,8 @@ def deploy(
     if plan.token is None:
         token = chain.create("BirrToken", me)
         created["BirrToken"] = token, {"MINTER_ROLE": plan.minters}
+        if plan.treasury_funds:
+            chain.send(token.functions.mint(plan.treasury, plan.treasury_funds), "the treasury's funds")
     else:
         if not web3.eth.get_code(web3.to_checksum_address(plan.token)):
             raise errors.ConfigError(
@@ -194,6 +198,7 @@ def _checksummed(web3: "Web3", plan: Plan) -> Plan:
         token=None if plan.token is None else one(plan.token),
         voting_unit=plan.voting_unit,
         base_uri=plan.base_uri,
+        treasury_funds=plan.treasury_funds,
     )
 
 

@@ -179,7 +179,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Dev:
-    """The local node; no port: any free one, no block time: a block per transaction."""
+    """The local node; no port: any free one. A block for each transaction, and one each block time."""
 
     port: Port | None = None
     block_time_seconds: Seconds | None = None

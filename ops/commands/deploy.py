@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from web3 import Web3
 
 DEPLOYMENT = "CHAINFIRST_DEPLOYMENT"
+DEV_FUNDS = 100_000_000_00  # santim; on a development node no bank brings any
 
 app = typer.Typer()
 
@@ -48,7 +49,8 @@ def deploy(
 ) -> None:
     """Deploy the platform's contracts, hand over their roles, and write the deployment file.
 
-    Whoever is not named is the deployer: the key's account, or the first account of the dev node.
+    Whoever is not named is the deployer: the key's account, or the first account of the dev node, where
+    the treasury gets 100 million birr of the new token.
     A deployment that is on the chain already is kept. An old file is kept as .bak.
     """
     from chainfirst.contracts import deployment as deployments
@@ -83,6 +85,7 @@ def deploy(
             token=token,
             voting_unit=voting_unit,
             base_uri=base_uri,
+            treasury_funds=DEV_FUNDS if dev and token is None else 0,
         )
         deployment = deploy_contracts(web3, account, plan)
         roles = deployments.role_holders(web3, deployment)
@@ -93,6 +96,8 @@ def deploy(
     deployments.write(deployment, path)
     if plan.treasury.lower() != deployer.lower():
         said += f"\nthe treasury {plan.treasury} must approve the factory before payments can be recorded"
+    if dev and key_variable is None:
+        said += '\nthe daemon signs as that account after: eval "$(chainfirst dev env)"'
     _say(as_json, path, deployment, said, kept=False, roles=roles)
 
 

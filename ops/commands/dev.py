@@ -1,10 +1,13 @@
 """chainfirst dev: the embedded PostgreSQL and the local node, as processes that outlive the command."""
 
+import shlex
+
 import typer
 from chainfirst.ops import reach
 from chainfirst.ops.commands.context import config_path, load_config
 from chainfirst.ops.config import Config
 
+KEY_VARIABLE = "DEV_KEY"
 NOT_RUNNING = 3  # as of `systemctl status`
 
 app = typer.Typer(
@@ -63,6 +66,28 @@ def status(context: typer.Context) -> None:
     _say("anvil", node.process.pid if node else None, node.url if node else "")
     if (_wants_database(config) and not cluster_pid) or (_wants_node(config) and not node):
         raise typer.Exit(NOT_RUNNING)
+
+
+@app.command(epilog="Example: chainfirst dev env > dev.sh && . ./dev.sh")
+def env(context: typer.Context) -> None:
+    """Print what a shell needs to work with the servers, and the daemon to sign on the node.
+
+    That is the superuser's DATABASE_URL, the folder of psql, and the key of the node's first account, which
+    has every role of what `chainfirst deploy` puts there; everybody knows it. In a shell:
+    eval "$(chainfirst dev env)".
+    """
+    from chainfirst.ops.dev import postgres
+    from chainfirst.ops.dev.node import Anvil
+
+    config = load_config(context)
+    if _wants_database(config):
+        url = reach.database_url(config)
+        typer.echo(f"export DATABASE_URL={shlex.quote(url)}")
+        typer.echo(f'export PATH="$PATH:"{shlex.quote(str(postgres.programs()))}')
+    if _wants_node(config):
+        typer.echo(f"export {KEY_VARIABLE}={Anvil(config.state_directory).key}")
+        if config.writer.signer is None:
+            typer.echo(f"export CHAINFIRST_WRITER__SIGNER=env:{KEY_VARIABLE}")
 
 
 def _wants_database(config: Config) -> bool:

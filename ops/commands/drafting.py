@@ -80,7 +80,7 @@ def _block(block: str, wanted: Wanted) -> str:
     if re.match(r"(#[^\n]*\n)?\[contracts\.", block):
         moved = re.sub(r"contracts/artifacts/", lambda _: f"{wanted.abi_folder}/", block)
         return moved if platform else ""
-    return "" if block.startswith("# [dev]") else block
+    return "" if block.startswith("[dev]") else block
 
 
 def _contract(key: str, contract: Contract) -> str:

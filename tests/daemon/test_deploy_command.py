@@ -67,6 +67,11 @@ def test_it_deploys_once_for_each_chain(home: Path, fresh_anvil: Anvil) -> None:
     assert found.contracts["token"].addresses == (said["contracts"]["token"]["address"].lower(),)
     assert found.contracts["token"].start_block == said["contracts"]["token"]["start_block"] > 0
 
+    web3 = Web3(Web3.HTTPProvider(fresh_anvil.url))
+    abi = json.loads((build.ARTIFACTS / "BirrToken.json").read_text())["abi"]
+    token = web3.eth.contract(said["contracts"]["token"]["address"], abi=abi)
+    assert token.functions.balanceOf(DEV_ACCOUNT).call() == 100_000_000_00
+
     again = deploy(home)
     assert again.exit_code == 0
     assert "kept" in again.output
@@ -85,8 +90,8 @@ def test_it_deploys_once_for_each_chain(home: Path, fresh_anvil: Anvil) -> None:
     fresh_anvil.start()
     stale = deploy(home)
     assert stale.exit_code == 0, stale.output
+    assert 'eval "$(chainfirst dev env)"' in stale.output
     assert "its chain began with block" in stale.output
-    web3 = Web3(Web3.HTTPProvider(fresh_anvil.url))
     assert deployments.absence(web3, written(home)) is None
 
 

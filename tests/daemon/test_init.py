@@ -111,7 +111,7 @@ def test_every_key_that_ships_is_explained_in_it(anvil: Anvil, tmp_path: Path) -
     file = tmp_path / "main.toml"
     assert init(file, "--rpc", anvil.url, "--database", DATABASE).exit_code == 0
     text, shipped = file.read_text(), (build.FOLDER.parent / "config.toml").read_text()
-    for line in shipped[shipped.index("# [writer]") : shipped.index("# [dev]")].splitlines():
+    for line in shipped[shipped.index("# [writer]") : shipped.index("[dev]")].splitlines():
         assert line in text
     assert "[dev]" not in text
     assert "keep_changes_days" in text

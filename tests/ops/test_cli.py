@@ -68,9 +68,20 @@ def test_dev_servers_live_on_their_own(server_dir: Path) -> None:
     assert check.returncode == 0, check.stderr
     assert "chain 31337 at http://127.0.0.1:" in check.stdout
 
+    env = run("dev", "env", cwd=server_dir)
+    assert env.returncode == 0, env.stderr
+    query = 'psql -Xd "$DATABASE_URL" -c "SELECT 4711"'
+    script = f'{env.stdout}{query}; echo "${{#DEV_KEY}} $CHAINFIRST_WRITER__SIGNER"'
+    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert "4711" in shell.stdout
+    assert shell.stdout.splitlines()[-1] == "66 env:DEV_KEY"
+
     down = run("--config", str(server_dir / "config.toml"), "dev", "down", cwd=ROOT)
     assert down.stdout == f"anvil stopped, pid {pids[1]}\nPostgreSQL stopped, pid {pids[0]}\n"
     assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+    gone = run("dev", "env", cwd=server_dir)
+    assert (gone.returncode, gone.stdout) == (69, "")
+    assert "chainfirst dev up" in gone.stderr
     assert run("dev", "down", cwd=server_dir).stdout == "anvil did not run\nPostgreSQL did not run\n"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,25 @@ def test_anvil_finality_follows_the_slots(fresh_anvil: Anvil) -> None:
     block = rpc(fresh_anvil.url, "eth_getBlockByNumber", "finalized", False)
     assert isinstance(block, dict)
     assert block["number"] == "0x3"
+
+
+def test_anvil_makes_blocks_by_itself_and_at_once_for_a_transaction(server_dir: Path) -> None:
+    node = Anvil(server_dir, block_time_seconds=3600, install_directory=INSTALLATION)
+    node.start()
+    accounts = rpc(node.url, "eth_accounts")
+    assert isinstance(accounts, list)
+    sent = rpc(node.url, "eth_sendTransaction", {"from": accounts[0], "to": accounts[1]})
+    while rpc(node.url, "eth_getTransactionReceipt", sent) is None:
+        pass
+    node.stop()
+    node = Anvil(server_dir, block_time_seconds=0.2, install_directory=INSTALLATION)
+    node.start()
+    while rpc(node.url, "eth_getBlockByNumber", "0x4", False) is None:
+        pass
+    assert re.fullmatch("0x[0-9a-f]{64}", node.key)
+    node.stop()
+    with pytest.raises(errors.ConfigError, match="dev up"):
+        _ = node.key
 
 
 def test_anvil_comes_back_at_its_port_and_ignores_a_recycled_pid(server_dir: Path) -> None:

@@ -29,7 +29,7 @@ def run(*arguments: str) -> Any:
 
 
 def psql(server: Cluster, text: str) -> subprocess.CompletedProcess[str]:
-    program = postgres._binaries() / "psql"
+    program = postgres.programs() / "psql"
     command = [str(program), "--no-psqlrc", "--quiet", server.url()]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
