@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,15 @@ def test_its_exit_codes_are_the_daemons() -> None:
     assert found["RestartPreventExitStatus"] == ["78"]
     assert found["Restart"] == ["always"]
     assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["main"])
+
+
+def asked(url: str) -> int:
+    """The status of its answer."""
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 @pytest.fixture
@@ -111,6 +121,9 @@ def test_the_daemon_indexes_signs_and_serves_within_what_it_allows(
         ear.hears("WATCHDOG=1")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             assert b"chainfirst_leader 1.0" in answer.read()
+        while asked(f"http://127.0.0.1:{port}/readyz") != 200:
+            assert daemon.process.poll() is None, "".join(daemon.lines)
+            app.execute("SELECT pg_sleep(0.05)")
         assert daemon.stops() == 0
         ear.hears("STOPPING=1")
     warned: list[dict[str, Any]] = [line for line in daemon.events() if line["level"] != "info"]
