@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from chainfirst.tests.platform.records import Records
+from chainfirst.tests.platform.records import NOW, Records, wallet
 from psycopg import errors
 
 Write = Callable[[Records], Any]
@@ -157,3 +157,90 @@ def test_different_investors_do_not_wait(apps: tuple[Records, Records]) -> None:
     invest(campaign, other, 60)(second)
     first.connection.commit()
     second.connection.commit()
+
+
+def again(subject: str, row: uuid.UUID) -> Write:
+    return lambda records: records.connection.execute("SELECT platform.ask_again(%s, %s)", [subject, row])
+
+
+def call_off(campaign: uuid.UUID) -> Write:
+    return lambda records: records.update("campaigns", campaign, cancelled_at=NOW, cancel_reason="no")
+
+
+def refuse(records: Records, key: str) -> None:
+    """The chain refuses what is asked under such a key."""
+    records.chain(
+        "UPDATE intent.intents SET outcome = 'rejected', error = 'no', ended_at = now() WHERE key LIKE %s",
+        key,
+    )
+
+
+def wishes(records: Records, key: str) -> list[Any]:
+    return records.chain(
+        "SELECT payload FROM intent.intents WHERE key LIKE %s AND outcome IS NULL ORDER BY id", key
+    )
+
+
+def test_asked_again_while_the_row_changes(
+    apps: tuple[Records, Records], level: psycopg.IsolationLevel
+) -> None:
+    """What the row says at last is what is asked at last."""
+    records, other = apps
+    investor = records.investor()
+    refuse(records, f"user:{investor}:%")
+    records.connection.commit()
+    if level is psycopg.IsolationLevel.READ_COMMITTED:
+        with pytest.raises(errors.InvalidParameterValue, match="goes on"):
+            race(apps, lambda r: r.update("users", investor, kyc_status="expired"), again("user", investor))
+    else:
+        with pytest.raises(errors.SerializationFailure):
+            race(apps, lambda r: r.update("users", investor, kyc_status="expired"), again("user", investor))
+    other.connection.rollback()
+    ((payload,),) = wishes(records, f"user:{investor}:%")
+    assert payload["verified"] is False
+
+
+@pytest.mark.parametrize("first", ["ask_again", "change_wallet"])
+def test_called_off_while_its_creation_is_asked_anew(
+    apps: tuple[Records, Records], level: psycopg.IsolationLevel, first: str
+) -> None:
+    """Nothing creates a campaign that was called off."""
+    records, other = apps
+    records.tip()
+    company = records.verified_company(on_chain=False)
+    campaign = records.pending(company)
+    records.update("campaigns", campaign, status="approved")
+    if first == "ask_again":
+        refuse(records, f"campaign:{campaign}:%")
+    records.connection.commit()
+    change = "SELECT platform.change_wallet('company', %s, %s)"
+    anew = {
+        "ask_again": again("campaign", campaign),
+        "change_wallet": lambda r: r.connection.execute(change, [company, wallet()]),
+    }[first]
+    if level is psycopg.IsolationLevel.REPEATABLE_READ:
+        with pytest.raises(errors.SerializationFailure):
+            race(apps, anew, call_off(campaign))
+        other.connection.rollback()
+        call_off(campaign)(other)  # once more, as an app does
+        other.connection.commit()
+    else:
+        race(apps, anew, call_off(campaign))
+    assert wishes(records, f"campaign:{campaign}:%") == []
+    assert records.row("campaigns", campaign)["cancelled_at"] is not None
+
+
+def test_asked_again_twice(apps: tuple[Records, Records], level: psycopg.IsolationLevel) -> None:
+    records, other = apps
+    investor = records.investor()
+    refuse(records, f"user:{investor}:%")
+    records.connection.commit()
+    refused = (
+        errors.InvalidParameterValue
+        if level is psycopg.IsolationLevel.READ_COMMITTED
+        else errors.SerializationFailure
+    )
+    with pytest.raises(refused):
+        race(apps, again("user", investor), again("user", investor))
+    other.connection.rollback()
+    assert len(wishes(records, f"user:{investor}:%")) == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from chainfirst.tests.platform.records import DAY, NOW, Records, chain_id, wallet
+from chainfirst.tests.platform.records import DAY, HASH, NOW, Records, chain_id, wallet
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
@@ -342,6 +342,12 @@ def test_tokens(records: Records) -> None:
     for change in ({"status": "failed"}, {"amount": 20}, {"payment_method": "cbe"}):
         with records.refused("investments_status_paid"):
             records.update("investments", investment, **change)
+    for final in ((None, None), (0, HASH)):
+        # paid is for good, a block that isn't final is not: nothing would bring its investment back
+        records.chain("UPDATE chain.cursor SET final_number = %s, final_hash = %s", *final)
+        with records.refused("investments_status_on_chain", "final"):
+            records.update("investments", investment, status="paid")
+    records.chain("UPDATE chain.cursor SET final_number = indexed_number, final_hash = indexed_hash")
     records.update("investments", investment, status="paid")
     held = records.row("investments", investment)
     assert (held["chain_id"], held["wallet"]) == (expected, own)

@@ -170,6 +170,8 @@ BEGIN
         PERFORM platform.refuse(TG_TABLE_NAME, 'cancel_reason', 'given', 'nobody says why',
             'Investors read it on the chain: give one.');
     END IF;
+    -- whose other wallet has its creation asked anew: that must not be missed when it is taken back
+    UPDATE platform.companies c SET updated_at = c.updated_at WHERE c.id = NEW.company;
     SELECT l.status INTO ended FROM ledger.campaigns l
     WHERE l.campaign_id = platform.chain_id(NEW.id) AND l.status <> 'active' LIMIT 1;
     IF FOUND THEN
@@ -357,9 +359,13 @@ BEGIN
 
     IF paying THEN
         PERFORM platform.check_may(TG_TABLE_NAME, 'status', 'admin', 'compliance_officer', 'custodian');
-        IF NEW.payment_method = 'token' AND NOT on_chain THEN
+        -- in a final block: paid is for good, and nothing else would record it
+        IF NEW.payment_method = 'token' AND NOT EXISTS (
+            SELECT FROM ledger.investments l WHERE l.investment_id = OLD.chain_id
+                AND l.block_number <= (SELECT k.final_number FROM chain.cursor k)
+        ) THEN
             PERFORM platform.refuse(TG_TABLE_NAME, 'status', 'on_chain',
-                'the investor''s own transaction is not on the chain (yet)',
+                'the investor''s own transaction is not in a final block of the chain (yet)',
                 'Nothing is to be done: api.investments shows it as soon as it is there.');
         ELSIF NEW.payment_method <> 'token' AND NEW.payment_reference IS NULL THEN
             PERFORM platform.refuse(TG_TABLE_NAME, 'payment_reference', 'given', 'the payment has none',

@@ -1,4 +1,23 @@
 -- What somebody does besides: ask again for what ended badly, and change wallets.
+
+-- An update that changes nothing, not only a lock: see platform_0003_campaigns.sql.
+CREATE FUNCTION platform.hold(subject text, row_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    CASE subject
+    WHEN 'user' THEN UPDATE platform.users x SET updated_at = x.updated_at WHERE x.id = row_id;
+    WHEN 'company' THEN UPDATE platform.companies x SET updated_at = x.updated_at WHERE x.id = row_id;
+    WHEN 'campaign' THEN UPDATE platform.campaigns x SET updated_at = x.updated_at WHERE x.id = row_id;
+    WHEN 'investment' THEN UPDATE platform.investments x SET updated_at = x.updated_at WHERE x.id = row_id;
+    ELSE
+        RAISE EXCEPTION 'subject is %; allowed: user, company, campaign or investment', subject
+            USING ERRCODE = 'invalid_parameter_value';
+    END CASE;
+END
+$$;
+COMMENT ON FUNCTION platform.hold(text, uuid) IS
+    'Lock a row: what is asked for it as it is now must not come after what somebody who changes it meanwhile asks';
+
 CREATE FUNCTION platform.ask_again(subject text, row_id uuid) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -9,6 +28,7 @@ DECLARE
     asked boolean := false;
 BEGIN
     PERFORM platform.check_may('requests', 'outcome', 'admin', 'compliance_officer');
+    PERFORM platform.hold(subject, row_id);
     FOR r IN
         SELECT x.* FROM platform.requests x
         WHERE x.subject = subject AND x.row_id = row_id AND x.outcome IS DISTINCT FROM 'confirmed'
@@ -138,6 +158,7 @@ $$;
 COMMENT ON FUNCTION platform.change_user_wallet(uuid, text) IS 'As change_wallet, of a user';
 
 REVOKE ALL ON FUNCTION
-    platform.ask_again(text, uuid), platform.change_wallet(text, uuid, text), platform.change_company_wallet(uuid, text), platform.change_user_wallet(uuid, text)
+    platform.hold(text, uuid), platform.ask_again(text, uuid), platform.change_wallet(text, uuid, text),
+    platform.change_company_wallet(uuid, text), platform.change_user_wallet(uuid, text)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION platform.ask_again(text, uuid), platform.change_wallet(text, uuid, text) TO chainfirst_app;
