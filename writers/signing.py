@@ -150,24 +150,25 @@ def _check_limits(desk: Desk, each: Candidate, kind: Kind[Any], prepared: Prepar
 
 
 def _write_prepared(desk: Desk, by_id: dict[uuid.UUID, Candidate], round_: _Round) -> list[uuid.UUID]:
-    """Note calls and events; those that are true already settle at once, the others go on."""
-    ids = list(round_.prepared)
-    if not ids:
+    """Note calls and events; those that are true already settle at once, the others go on. What an app holds
+    comes in another round."""
+    if not round_.prepared:
         return []
     with desk.conn.transaction():
         desk.assert_leads()
         indexed, final = store.hold_cursor(desk.conn)
-        once = {intent for intent in ids if desk.settings.kinds[by_id[intent].kind].once}
-        for intent in sorted(ids):
+        free = store.lock_free(desk.conn, round_.prepared)
+        once = {intent for intent in free if desk.settings.kinds[by_id[intent].kind].once}
+        for intent in free:
             prepared, signer = round_.prepared[intent], desk.signer.address
             if store.prepare(desk.conn, intent, signer, prepared, once=intent in once):
                 by_id[intent] = replace(by_id[intent], waiting_block=None, waiting_hash=None)
         if indexed is not None:
             settle.already_true(desk.conn, sorted(once), 0, indexed, final)
-        unsettled = store.unsettled(desk.conn, ids)
+        unsettled = store.unsettled(desk.conn, free)
         failpoint.reach("prepare.written")
     failpoint.reach("prepare.committed")
-    return [intent for intent in ids if intent in unsettled]
+    return [intent for intent in round_.prepared if intent in unsettled]
 
 
 def _simulate(
@@ -231,7 +232,7 @@ def _write_verdicts(desk: Desk, round_: _Round) -> None:
         desk.assert_leads()
         if round_.rejected:
             store.hold_cursor(desk.conn)  # a batch may just settle one of them
-        for intent in sorted({*round_.rejected, *round_.waiting}):
+        for intent in store.lock_free(desk.conn, {*round_.rejected, *round_.waiting}):
             if intent in round_.rejected:
                 store.reject(desk.conn, intent, round_.rejected[intent])
                 logger.warning("rejected", intent=str(intent), why=round_.rejected[intent])

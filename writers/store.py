@@ -143,6 +143,11 @@ def hold_cursor(conn: Connection) -> tuple[int | None, int | None]:
     return (None, None) if row is None else (row[0], row[1])
 
 
+def lock_free(conn: Connection, intents: Iterable[uuid.UUID]) -> list[uuid.UUID]:
+    """Lock those that go on and that nobody else holds, in their order."""
+    return [found for (found,) in conn.execute(_SQL["lock_free"], [list(intents)])]
+
+
 def prepare(conn: Connection, intent: uuid.UUID, signer: str, prepared: Prepared, *, once: bool) -> bool:
     """Note an intent's call and its event; whether they are others than before."""
     expected = prepared.expected

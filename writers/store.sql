@@ -58,6 +58,12 @@ FROM due WHERE i.id = due.id;
 -- name: hold_cursor
 SELECT indexed_number, final_number FROM chain.cursor FOR SHARE;
 
+-- name: lock_free
+SELECT i.id FROM intent.intents i WHERE i.id = ANY (%s) AND i.outcome IS NULL
+ORDER BY i.id
+-- an app that is slow to commit must hold up no lane, nor a block: whoever calls holds the cursor
+FOR NO KEY UPDATE OF i SKIP LOCKED;
+
 -- name: prepare
 UPDATE intent.intents SET
     signer = %(signer)s, call_to = %(to)s, call_data = %(data)s, call_value = %(value)s, amount = %(amount)s,
