@@ -5,17 +5,22 @@ A seed is the test's parameter: replay one with -k.
 
 import contextlib
 import random
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from chainfirst.indexer.rpc.http import Endpoint
 from chainfirst.ops.dev.postgres import Cluster
+from chainfirst.ops.errors import TransientError
 from chainfirst.tests.platform import workflow_play
 from chainfirst.tests.platform.workflow_play import Play
-from chainfirst.tests.platform.workflow_rows import new_wallet, on_chain
+from chainfirst.tests.platform.workflow_rows import Rows, new_wallet, on_chain
+from chainfirst.writers.node import Node
 from psycopg import errors
 
 STEPS = 60
@@ -217,3 +222,55 @@ def test_the_chain_ends_up_saying_what_the_rows_say(play: Play, seed: int) -> No
 @pytest.mark.parametrize("seed", range(100, 250))
 def test_random_rows_for_long(play: Play, seed: int) -> None:
     play_it(play, seed)
+
+
+def test_apps_indexer_and_lane_at_once_wait_for_each_other_in_no_circle(play: Play) -> None:
+    """Rows change, several in a transaction, in any order, while what they asked is signed and settled."""
+    world, dice = play.world, random.Random(7)
+    life = Life(play, dice)
+    users, companies = [*life.users, play.rows.investor()], life.companies
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    begun, enough = world.one(deadlocks), threading.Event()
+
+    def sign() -> None:
+        with psycopg.connect(world.database, autocommit=True) as connection:
+            connection.execute("SET ROLE chainfirst_daemon")
+            lane, node = (
+                world.new_lane("operator", connection=connection),
+                Node(Endpoint(world.url), world.decoder),
+            )
+            while not enough.is_set():
+                with contextlib.suppress(TransientError):
+                    lane.step(node)
+
+    def write() -> int:
+        done = 0
+        with psycopg.connect(play.url) as app:
+            rows = Rows(app)
+            while not enough.is_set():
+                for row in dice.sample([*users, *companies], 3):
+                    if row in companies:
+                        flip = "UPDATE platform.companies SET verified = NOT verified WHERE id = %s"
+                    else:
+                        flip = "UPDATE platform.users SET active = NOT active WHERE id = %s"
+                    app.execute(flip.encode(), [row])
+                    rows.set("companies", companies[0], document_uri=f"https://example.test/{done}")
+                app.commit()
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(2) as pool:
+        signing, writing = pool.submit(sign), pool.submit(write)
+        try:
+            for _ in range(25):
+                world.mine()
+                world.index()
+        finally:
+            enough.set()
+        signing.result()
+        assert writing.result() > 0
+    world.app.execute("SELECT pg_stat_clear_snapshot()")
+    assert world.one(deadlocks) == begun
+    life.users = users
+    life.settle()
+    life.check()
