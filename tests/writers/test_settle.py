@@ -431,6 +431,29 @@ def test_cancelled_while_the_batch_that_settles_it_is_written(
     world.assert_consistent()
 
 
+def test_an_app_that_checks_before_its_commit_does_not_hold_up_blocks_for_long(world: World) -> None:
+    """Django's TestCase and loaddata do that. What the check locks is locked until the transaction ends."""
+    intent, _ = refused_for_now(world)
+    timeout = "idle_in_transaction_session_timeout"
+    shown = f"SHOW {timeout}".encode()
+    with psycopg.connect(world.database) as app:
+        for own, kept in (("0", "5s"), ("1min", "5s"), ("1s", "1s")):
+            app.execute("SELECT set_config(%s, %s, false)", [timeout, own])
+            app.commit()
+            app.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            app.execute("SELECT intent.cancel(%s)", [intent])
+            assert app.execute(shown).fetchone() == (kept,)
+            if own != kept:
+                app.rollback()
+                assert app.execute(shown).fetchone() == (own,)
+        world.connection.execute("SET lock_timeout = '10s'")
+        world.mine()
+        world.index()  # as soon as the app is cut off
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            app.commit()
+    assert world.status(intent) == "waiting"
+
+
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
 def test_settled_while_an_app_that_cancels_it_is_slow_to_commit(world: World, isolation: str) -> None:
     """It holds up no block, and its commit fails."""

@@ -5,6 +5,11 @@
 CREATE FUNCTION intent.guard_cancelled() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Usually the transaction is over now. One that has the constraint checked before its commit (SET CONSTRAINTS ALL
+    -- IMMEDIATE) keeps the cursor, and every block waits, until it ends: it must not sit idle.
+    IF current_setting('idle_in_transaction_session_timeout')::interval NOT BETWEEN '1 millisecond' AND '5 seconds' THEN
+        PERFORM set_config('idle_in_transaction_session_timeout', '5s', true);
+    END IF;
     PERFORM FROM chain.cursor FOR SHARE;
     IF EXISTS (SELECT FROM intent.settlements s WHERE s.intent = NEW.id) THEN
         RAISE EXCEPTION 'the intent % can''t be cancelled so: its event came while it was', NEW.id
