@@ -252,6 +252,43 @@ def test_a_wallet_that_was_left_while_nobody_could_unverify_it(rows: Rows) -> No
     assert rows.intent(user, f"retire:{first}")["payload"] == {"investor": first, "verified": False}
 
 
+def certify(rows: Rows, token: int, owner: str) -> None:
+    """A certificate as the ledger has it."""
+    rows.app.execute(
+        "INSERT INTO ledger.certificates (address, token_id, investment_id, campaign_id, owner, amount,"
+        " voting_weight, metadata_hash, transfer_count, revoked, minted_block, minted_at)"
+        " VALUES (%s, %s, %s, %s, %s, 100, 1, %s, 0, false, 1, now())",
+        [f"0x{'c' * 40}", token, HASH, HASH, owner, HASH],
+    )
+
+
+def test_a_certificate_that_was_sold_is_not_taken_from_the_buyer(rows: Rows) -> None:
+    first, second = new_wallet(), new_wallet()
+    user, buyer = rows.investor(first), rows.investor()
+    sell = "UPDATE ledger.certificates SET owner = %s WHERE token_id = %s"
+    (bought,) = rows.app.execute("SELECT wallet FROM platform.users WHERE id = %s", [buyer]).fetchone() or ()
+    certify(rows, 1, first)
+    certify(rows, 2, first)
+    assert len(rows.change_wallet("user", user, second)) == 4
+    end(rows, rows.intent(user, "transfer:1")["key"], "failed", "reverted")
+    rows.app.execute(sell, [bought, 1])
+    with pytest.raises(errors.InvalidParameterValue, match=f"in the wallet {bought}, which is not the user"):
+        rows.again("user", user)
+    # nor is one that is sold while it was on its way
+    rows.app.execute(sell, [bought, 2])
+    rows.change_wallet("user", user, new_wallet())
+    assert rows.intent(user, "transfer:2")["status"] == "cancelled"
+    assert len(rows.intents(user, "transfer:2")) == 1
+    # what is still in a wallet that the user had is fetched
+    rows.app.execute(sell, [first, 1])
+    assert rows.again("user", user) == [rows.intent(user, "transfer:1")["key"]]
+    # unless somebody else has that wallet now
+    end(rows, rows.intent(user, "transfer:1")["key"], "failed", "reverted")
+    rows.investor(first)
+    with pytest.raises(errors.InvalidParameterValue, match="which is not the user"):
+        rows.again("user", user)
+
+
 def test_who_changes_wallets(rows: Rows) -> None:
     user = rows.investor()
     for role in ("investor", "issuer", "regulator", "custodian"):

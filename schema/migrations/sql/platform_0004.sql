@@ -106,6 +106,16 @@ $$;
 COMMENT ON FUNCTION platform.issuer(uuid) IS
     'The wallet under which a company is called on chain, and the key of what must be confirmed before; null: nothing';
 
+CREATE FUNCTION platform.had_wallet(of uuid, wallet text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT NOT EXISTS (SELECT FROM platform.users u WHERE u.wallet = had_wallet.wallet AND u.id <> of) AND EXISTS (
+        SELECT FROM platform.audit a
+        -- of an insert the value itself, of an update those before and after
+        WHERE a.row_id = of AND a.table_name = 'users' AND a.changes -> 'wallet' @> to_jsonb(had_wallet.wallet)
+    )
+$$;
+COMMENT ON FUNCTION platform.had_wallet(uuid, text) IS 'Whether a wallet is or was a user''s, and is nobody else''s now';
+
 -- What a row wants of the chain for a purpose, as the row is now.
 CREATE FUNCTION platform.wish(
     of uuid, purpose text, OUT kind text, OUT payload jsonb, OUT depends_on text, OUT target text, OUT why_not text
@@ -158,6 +168,12 @@ BEGIN
             WHEN EXISTS (
                 SELECT FROM ledger.certificates l WHERE l.token_id = detail::numeric AND l.revoked
             ) THEN 'the certificate is revoked'
+            -- the registrar could take it from anybody
+            ELSE (
+                SELECT 'the certificate is in the wallet ' || l.owner || ', which is not the user''s'
+                FROM ledger.certificates l
+                WHERE l.token_id = detail::numeric AND NOT platform.had_wallet(of, l.owner) LIMIT 1
+            )
         END;
     WHEN 'register' THEN
         kind := 'issuer.register';
@@ -519,7 +535,8 @@ WHEN (NOT starts_with(NEW.key, 'rule:')) EXECUTE FUNCTION platform.note_outcome(
 
 REVOKE ALL ON FUNCTION
     intent.latest(text), intent.place(text, jsonb, text, text), intent.take_back(uuid, text, boolean), platform.units(numeric),
-    platform.parent(uuid, text), platform.issuer(uuid), platform.wish(uuid, text), platform.may_invest(platform.users),
+    platform.parent(uuid, text), platform.issuer(uuid), platform.had_wallet(uuid, text), platform.wish(uuid, text),
+    platform.may_invest(platform.users),
     platform.campaign_parent(uuid), platform.supersede(text, text), platform.ask(text, uuid, text, integer),
     platform.in_flight(uuid), platform.drop_wallet(text), platform.renew(uuid),
     platform.ask_for_user(), platform.ask_for_company(), platform.document_of(uuid), platform.take_back(uuid, text, text),

@@ -143,7 +143,11 @@ BEGIN
         WHERE i.investor = of AND l.owner = i.wallet AND l.owner <> u.wallet AND NOT l.revoked
         ORDER BY 1
     LOOP
-        PERFORM platform.ask('user', of, 'transfer:' || token, u.revision);
+        IF (SELECT w.why_not FROM platform.wish(of, 'transfer:' || token) w) IS NULL THEN
+            PERFORM platform.ask('user', of, 'transfer:' || token, u.revision);
+        ELSE
+            PERFORM platform.supersede('certificate:' || token, 'its sale');
+        END IF;
     END LOOP;
     SELECT count(*) INTO left_behind
     FROM platform.investments i JOIN ledger.campaigns l ON l.campaign_id = platform.chain_id(i.campaign)
