@@ -107,6 +107,7 @@ def run(
 
 
 def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) -> None:
+    from chainfirst.indexer.rpc import quantity
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.rpc.ws import Heads
     from chainfirst.ops import metrics, running
@@ -123,30 +124,35 @@ def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) ->
         with parts.database(found, "chainfirst run --reset-dev") as connection:
             log.get("daemon").info("reset_dev", did=rewind.reset_dev(connection, found))
     numbers = metrics.Metrics()
-    numbers.build.info({"version": importlib.metadata.version("chainfirst")})
-    pool = Pool.from_urls(urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic)
+    version = importlib.metadata.version("chainfirst")
+    numbers.build.info({"version": version, "chain_id": str(found.chain.chain_id)})
+    pool = Pool.from_urls(
+        urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic, on_asked=numbers.asked
+    )
     woken: list[Callable[[], None]] = []  # by each batch
     told = watch.Watch(notifier.watchdog_seconds)
     leader = _leader(found, contracts, pool, numbers, woken, told)
-    supervisor = running.Supervisor(numbers)
+    scraped = found.metrics.port is not None
+    supervisor = running.Supervisor(numbers, running.LINGER_SECONDS if scraped else 0.0)
     loop = supervisor.add(watch.Watched(leader, told))
     if writers is not None:
         woken += _write(found, writers, pool, leader, supervisor, numbers)
 
     def new_head(header: "Header") -> None:
-        numbers.head_block.set(int(header.number, 16))
+        numbers.head(int(header.number, 16), quantity.parse(header.timestamp))
         told.head(int(header.number, 16))
         loop.wake()
 
     heads = [Heads(url, new_head, _head_of(pool)) for url in urls["ws"]]
-    jobs = _jobs(found, pool, leader, numbers, told)
+    jobs = _jobs(found, pool, leader, writers, numbers, told)
     teller = watch.Teller(notifier, told)
     closers: list[tuple[str, Callable[[], None]]] = [("systemd", teller.close)]
     closers += [(f"heads {each.name}", each.close) for each in heads]
     closers += [("endpoints", pool.close), ("jobs", jobs.close)]
-    version = importlib.metadata.version("chainfirst")
     live = serving.live(version, pool, numbers, lambda: leader.epoch is not None)
-    served = serving.build(found, numbers, lambda name: _connect(found, name), live, supervisor.add)
+    served = serving.build(
+        found, numbers, lambda name: _connect(found, name, numbers, "page"), live, supervisor.add
+    )
     closers += served.closers
 
     def started() -> None:
@@ -190,13 +196,16 @@ def _write(
     numbers: "Metrics",
 ) -> list[Callable[[], None]]:
     """Lanes, rules and the listener as parts; what wakes them when a batch is there."""
-    from chainfirst.writers import part
+    from chainfirst.writers import answers, part
+
+    kinds = {kind for _, lane in writers.lanes.values() for kind in lane.kinds}
+    numbers.know_lanes(writers.lanes, kinds, [each.value for each in answers.Class])
 
     def counts(lane: str) -> "Callable[[Class], None]":
         return lambda answer: numbers.sends.labels(lane, answer.value).inc()
 
     def connect(application: str) -> psycopg.Connection[Any]:
-        return _connect(found, application)
+        return _connect(found, application, numbers)
 
     wakes = [
         supervisor.add(part.LanePart(signer, lane, writers.decoder, pool, leader, connect, counts(name))).wake
@@ -221,10 +230,16 @@ def _write(
     return wakes
 
 
-def _connect(found: settings.Config, application: str) -> psycopg.Connection[Any]:
+def _connect(
+    found: settings.Config, application: str, numbers: "Metrics", part: str | None = None
+) -> psycopg.Connection[Any]:
+    """A session with the daemon's rights. Its statements are counted as those of `part`, else of what its
+    name says behind the colon."""
     from chainfirst.ops import session
 
-    connection = session.connect(reach.database_url(found), application)
+    part = part or application.rpartition(": ")[2]
+    meter = numbers.database_seconds.labels(part).observe
+    connection = session.connect(reach.database_url(found), application, meter)
     connection.execute("SET ROLE chainfirst_daemon")
     return connection
 
@@ -249,6 +264,9 @@ def _leader(
     # before anything runs: what can't be indexed must not be found out at a takeover
     policy = wiring.policy(found.chain.finality)
     setup, layouts = wiring.build(contracts, policy, platform=found.platform.enabled)
+    numbers.know_sources(
+        {each.table: (each.contract, each.table.removeprefix(f"{each.contract}_")) for each in layouts}
+    )
 
     def build(connection: psycopg.Connection[Any], epoch: int) -> Callable[[], float]:
         with pool.pinned() as client:
@@ -297,7 +315,7 @@ def _leader(
         logger.info("standing_by", why="another daemon leads this database")
 
     return session.Leader(
-        lambda: _connect(found, session.APPLICATION),
+        lambda: _connect(found, session.APPLICATION, numbers, "indexer"),
         build,
         on_session=lambda reachable: numbers.database_reachable.set(reachable),
         on_lead=lead,
@@ -306,10 +324,19 @@ def _leader(
 
 
 def _jobs(
-    found: settings.Config, pool: "Pool", leader: "session.Leader", numbers: "Metrics", told: watch.Watch
+    found: settings.Config,
+    pool: "Pool",
+    leader: "session.Leader",
+    writers: "Lanes | None",
+    numbers: "Metrics",
+    told: watch.Watch,
 ) -> "jobs.Jobs":
-    """What is periodic: endpoints' health, numbers from the database, pruning."""
-    from chainfirst.ops import jobs, metrics, session
+    """What is periodic: endpoints' health, numbers from database and contracts, pruning."""
+    from chainfirst.ops import jobs, metrics, sampling, session
+    from chainfirst.schema import store
+
+    kinds = {kind for _, lane in writers.lanes.values() for kind in lane.kinds} if writers else set[str]()
+    sampler = sampling.Sampler(numbers, kinds)
 
     def check() -> None:
         pool.check()
@@ -328,16 +355,42 @@ def _jobs(
         told.head(max((each.head for each in pool.states() if each.head is not None), default=0))
 
     def sample() -> None:
-        with session.connect(reach.database_url(found), f"{session.APPLICATION}: metrics") as connection:
-            connection.execute("SET ROLE chainfirst_daemon")
-            jobs.sample(connection, numbers)
+        with _connect(found, f"{session.APPLICATION}: metrics", numbers) as connection:
+            sampler.sample(connection)
+
+    def compare_ledger() -> None:
+        from chainfirst.schema import folds
+
+        with _connect(found, f"{session.APPLICATION}: ledger", numbers) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with connection.transaction():
+                syncing = {table for table, each in store.read_sources(connection).items() if not each.joined}
+                whole = [
+                    each.name
+                    for each in folds.FOLDS
+                    if not any(table in syncing for table, _ in each.sources)
+                ]
+                differing = folds.verify_ledger(connection)
+        for each in differing:
+            if each.relation in whole:
+                log.get("ledger").error("difference", relation=each.relation, kind=each.kind)
+        sampling.ledger(numbers, whole, (each.relation for each in differing))
+
+    def treasury() -> None:
+        from chainfirst.writers import node
+        from chainfirst.writers import treasury as treasuries
+
+        assert writers is not None
+        with pool.pinned() as client:
+            has = treasuries.funds(node.Node(client.endpoint), writers.contracts)
+        numbers.treasury_balance.set(has.balance)
+        numbers.treasury_allowance.set(has.allowance)
 
     def prune() -> None:
         epoch = leader.epoch
         if epoch is None:
             return
-        with session.connect(reach.database_url(found), f"{session.APPLICATION}: pruning") as connection:
-            connection.execute("SET ROLE chainfirst_daemon")
+        with _connect(found, f"{session.APPLICATION}: pruning", numbers) as connection:
             gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database.keep_changes_days)
         if gone:
             log.get("jobs").info("pruned_changes", rows=gone)
@@ -349,17 +402,17 @@ def _jobs(
         epoch = leader.epoch
         if epoch is None:
             return
-        with _connect(found, f"{session.APPLICATION}: reconcile") as connection, pool.pinned() as client:
+        name = f"{session.APPLICATION}: reconcile"
+        with _connect(found, name, numbers) as connection, pool.pinned() as client:
             report = reconciling.reconcile(connection, node.Node(client.endpoint), epoch)
         for each in report.differences:
             log.get("reconcile").error("difference", **dataclasses.asdict(each))
-        numbers.differences.set(len(report.differences))
 
     def give_up_files(keep_days: int) -> None:
         epoch = leader.epoch
         if epoch is None:
             return
-        with _connect(found, f"{session.APPLICATION}: files") as connection:
+        with _connect(found, f"{session.APPLICATION}: files", numbers) as connection:
             files = jobs.give_up_kyc_files(connection, epoch, datetime.now(UTC), keep_days)
         if files:
             log.get("jobs").info("kyc_files_to_delete", files=files, see="platform.kyc_files_to_delete")
@@ -370,6 +423,9 @@ def _jobs(
         periodic.every(jobs.GIVE_UP_FILES_SECONDS, "give_up_kyc_files", give_up)
     if found.platform.enabled:
         periodic.every(jobs.RECONCILE_SECONDS, "reconcile", reconcile)
+        periodic.every(jobs.LEDGER_SECONDS, "compare_ledger", compare_ledger)
+        if writers is not None:
+            periodic.every(jobs.TREASURY_SECONDS, "treasury", treasury)
     periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
     periodic.every(jobs.SAMPLE_SECONDS, "sample_database", sample)
     periodic.every(jobs.PRUNE_SECONDS, "prune_changes", prune)

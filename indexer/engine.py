@@ -162,6 +162,7 @@ class Indexer:
             raise TransientError("the node has no latest block")
         stored = held.final
         number = self._seen = quantity.parse(head.number)
+        self._observer.saw(number, quantity.parse(head.timestamp))
         if held.blocks and number < held.blocks[0].number:
             raise TransientError(
                 f"the node's head is {number}, below the oldest block held here, {held.blocks[0].number}",
@@ -330,9 +331,11 @@ class Indexer:
         return self._head.rows(logs, self._reader)
 
     def _write(self, held: state.State, batch: Batch, mode: observe.Mode) -> None:
+        began = self._clock()
         held.cursor = commit.apply(
             self._conn, self._epoch, held.cursor, batch, self._setup.tables, self._folds, self._settler
         )
+        written = self._clock()
         held.blocks = [*held.blocks, *batch.blocks]
         if batch.final is not None:
             held.keep_from(batch.final.number)
@@ -341,10 +344,12 @@ class Indexer:
             {table: len(lines) for table, lines in batch.rows.lines.items()},
             len(batch.rows.undecoded),
             batch.rows.not_ours,
-            self._clock() - self._started,
+            written - self._started,
             indexed=batch.blocks[-1].number,
             final=held.cursor.final_number,
             head=self._seen,
+            write_seconds=written - began,
+            indexed_time=batch.blocks[-1].time,
         )
 
 

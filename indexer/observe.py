@@ -24,10 +24,16 @@ class Observer(Protocol):
         indexed: int,
         final: int | None,
         head: int,
+        write_seconds: float,
+        indexed_time: int,
     ) -> None:
         """A batch was committed: rows added by event table; logs stored raw; logs of address "any" that
-        are nobody's; seconds from the first question to the commit. `indexed` and `final` are the block
-        numbers that the cursor has now, `head` is the node's."""
+        are nobody's; seconds from the first question to the commit, `write_seconds` of them in the database's
+        transaction. `indexed` and `final` are the block numbers that the cursor has now, `indexed_time` the
+        timestamp of the block, `head` is the node's."""
+
+    def saw(self, head: int, block_time: int) -> None:
+        """The node in use has this block as its head; it may be the same as before."""
 
     def reorganised(self, depth_blocks: int) -> None:
         """A batch took this many blocks out (their replacement is reported as `committed` too)."""
@@ -51,7 +57,12 @@ class Silent:
         indexed: int,
         final: int | None,
         head: int,
+        write_seconds: float,
+        indexed_time: int,
     ) -> None:
+        """Nothing."""
+
+    def saw(self, head: int, block_time: int) -> None:
         """Nothing."""
 
     def reorganised(self, depth_blocks: int) -> None:

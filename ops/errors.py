@@ -7,6 +7,9 @@ Fatal: nothing in this process can mend it; the process ends with the error's ex
 
 from typing import ClassVar
 
+PASSING = 75
+"""The exit code of what may pass by itself (sysexits.h, EX_TEMPFAIL)."""
+
 
 class ChainfirstError(Exception):
     """What was found, what was expected, and (`advice`) what to do.
@@ -29,7 +32,7 @@ class ChainfirstError(Exception):
 class TransientError(ChainfirstError):
     """May pass by itself: a node that lags, a lost connection, a rate limit."""
 
-    exit_code = 75
+    exit_code = PASSING
 
     def __init__(self, message: str, advice: str = "", retry_after_seconds: float | None = None) -> None:
         super().__init__(message, advice)
@@ -39,7 +42,7 @@ class TransientError(ChainfirstError):
 class ResetError(ChainfirstError):
     """The state in memory is not what the database holds: read it again."""
 
-    exit_code = 75
+    exit_code = PASSING
 
 
 class FatalError(ChainfirstError):

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,34 +15,11 @@ THREADS = 4
 PRUNE_SECONDS = 600.0
 SAMPLE_SECONDS = 15.0
 RECONCILE_SECONDS = 600.0
+TREASURY_SECONDS = 60.0
+LEDGER_SECONDS = 21_600.0  # every row is made again and compared
 GIVE_UP_FILES_SECONDS = 3_600.0  # a day's would never run in a daemon that is restarted each day
 
-_SIZES = """
-SELECT table_name, pg_total_relation_size(format('event.%I', table_name)::regclass)
-FROM chain.sources WHERE to_regclass(format('event.%I', table_name)) IS NOT NULL
-"""
-
-
-OPEN_STATUSES = ("pending", "waiting", "signed", "sent", "included")
-_OPEN_INTENTS = """
-SELECT s.status, count(*) FROM intent.intents i CROSS JOIN LATERAL intent.status_of(i.id) AS s (status)
-WHERE i.outcome IS NULL GROUP BY s.status
-"""
-_INTENTS = """
-SELECT coalesce(extract(epoch FROM min(submitted_at) FILTER (WHERE outcome IS NULL)), 0),
-    count(*) FILTER (WHERE alert)
-FROM intent.intents WHERE outcome IS NULL OR alert
-"""
-_HAS_RULES = "SELECT to_regclass('intent.stuck') IS NOT NULL"
 _GIVE_UP_FILES = "SELECT platform.give_up_kyc_files(%s)"
-_STUCK = "SELECT kind, count(*) FROM intent.stuck GROUP BY kind"
-_LANES = """
-SELECT l.name, l.blocked_reason IS NOT NULL, l.alert IS NOT NULL, l.balance_wei, (
-    SELECT count(*) FROM intent.transactions t
-    WHERE t.signer = l.signer AND t.closed_block IS NULL AND t.foreign_hash IS NULL
-)
-FROM intent.lanes l
-"""
 
 
 class Jobs:
@@ -65,6 +43,7 @@ class Jobs:
 
     def every(self, seconds: float, name: str, work: Callable[[], Any]) -> None:
         """Run `work` now (once `start` was called) and every so many seconds."""
+        self._numbers.know_job(name)
         repeats = log.Repeats(log.get("jobs"))
         self._scheduler.add_job(
             self._guarded, "interval", seconds=seconds, id=name, args=[name, work, repeats],
@@ -84,16 +63,19 @@ class Jobs:
     def _guarded(self, name: str, work: Callable[[], Any], repeats: log.Repeats) -> None:
         with self._idle:
             self._running += 1
+        began = time.perf_counter()
         try:
             work()
         except Exception as error:
             self._numbers.jobs_failed.labels(name).inc()
+            self._numbers.database_failed(name, error)
             expected = isinstance(error, errors.ChainfirstError | psycopg.OperationalError)
             repeats.failed(name, "job_failed", error=str(error), **({} if expected else {"exc_info": True}))
         else:
             self._numbers.last_job.labels(name).set_to_current_time()
             repeats.recovered(name)
         finally:
+            self._numbers.job_seconds.labels(name).observe(time.perf_counter() - began)
             with self._idle:
                 self._running -= 1
                 self._idle.notify_all()
@@ -114,40 +96,3 @@ def give_up_kyc_files(connection: session.Connection, epoch: int, now: datetime,
         row = connection.execute(_GIVE_UP_FILES, [now - timedelta(days=keep_days)]).fetchone()
         assert row is not None
         return int(row[0])
-
-
-def sample(connection: session.Connection, numbers: metrics.Metrics) -> None:
-    """Show what only the database knows: the cursor, whoever leads, and sizes."""
-    cursor = store.read_cursor(connection)
-    if cursor is not None:
-        numbers.reorg_suspected.set(cursor.reorg_suspected is not None)
-        for gauge, value in (
-            (numbers.indexed_block, cursor.indexed_number),
-            (numbers.final_block, cursor.final_number),
-        ):
-            if value is not None:
-                gauge.set(value)
-    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-    if row is not None:
-        numbers.database_bytes.set(row[0])
-    for table, size in connection.execute(_SIZES):
-        numbers.table_bytes.labels(table).set(size)
-    _sample_intents(connection, numbers)
-
-
-def _sample_intents(connection: session.Connection, numbers: metrics.Metrics) -> None:
-    counts = dict.fromkeys(OPEN_STATUSES, 0) | dict(connection.execute(_OPEN_INTENTS).fetchall())
-    for status, count in counts.items():
-        numbers.intents.labels(status).set(count)
-    for oldest, alerts in connection.execute(_INTENTS):
-        numbers.oldest_intent.set(oldest)
-        numbers.intents_alert.set(alerts)
-    if connection.execute(_HAS_RULES).fetchone() == (True,):
-        for kind, count in connection.execute(_STUCK):
-            numbers.rules_stuck.labels(kind).set(count)
-    for lane, blocked, alert, balance, opened in connection.execute(_LANES):
-        numbers.lane_blocked.labels(lane).set(blocked)
-        numbers.lane_alert.labels(lane).set(alert)
-        numbers.lane_open.labels(lane).set(opened)
-        if balance is not None:
-            numbers.lane_balance.labels(lane).set(float(balance))

@@ -37,11 +37,14 @@ class Progress:
         indexed: int,
         final: int | None,
         head: int,
+        write_seconds: float = 0.0,
+        indexed_time: float | None = None,
     ) -> None:
         """A batch of the indexer."""
         self._numbers.committed(
-            mode, rows, undecoded, not_ours, seconds, indexed=indexed, final=final, head=head
-        )
+            mode, rows, undecoded, not_ours, seconds, indexed=indexed, final=final, head=head,
+            write_seconds=write_seconds, indexed_time=indexed_time,
+        )  # fmt: skip
         self._on_block(indexed, head)
         self._events += sum(rows.values()) + undecoded
         if undecoded:
@@ -62,6 +65,10 @@ class Progress:
             event, block=indexed, head=head, percent=round(percent, 1), events_per_second=round(rate)
         )
         self._said_at, self._events = now, 0
+
+    def saw(self, head: int, block_time: float) -> None:
+        """The node's head."""
+        self._numbers.head(head, block_time)
 
     def reorganised(self, depth_blocks: int) -> None:
         """Blocks were replaced."""

@@ -22,6 +22,8 @@ LONGEST_PAUSE_SECONDS = 10.0
 GRACE_SECONDS = 1.0  # for what runs already; then its statement is cancelled
 STOP_SECONDS = 3.5  # then what still hangs is left behind
 LOOK_SECONDS = 0.25  # between looks for a signal that woke nobody
+LINGER_SECONDS = 30.0
+"""So long an end that no restart mends is shown to Prometheus, which asks now and then."""
 INTERRUPT_SECONDS = 0.2  # between cancels: one may hit the gap between two statements
 
 
@@ -144,8 +146,9 @@ class Ended:
 class Supervisor:
     """Starts the loops, waits for a signal or a death, and stops everything within 5 seconds."""
 
-    def __init__(self, numbers: metrics.Metrics) -> None:
-        self._numbers = numbers
+    def __init__(self, numbers: metrics.Metrics, linger_seconds: float = 0.0) -> None:
+        """`linger_seconds`: so long a fatal error is shown before what is no loop ends too."""
+        self._numbers, self._linger_seconds = numbers, linger_seconds
         self._logger = log.get("daemon")
         self._stop = threading.Event()
         # a SimpleQueue, because put() may be called in a signal handler; an Event's set() may not
@@ -175,6 +178,9 @@ class Supervisor:
         why = self._wait()
         error = None if isinstance(why, str) else self._as_error(why)
         self._logger.info("stopping", why=why if isinstance(why, str) else type(why).__name__)
+        if error is not None and not isinstance(error, Bug) and error.exit_code != errors.PASSING:
+            self._numbers.fatal.labels(type(error).__name__).set(1)
+            self._linger()
         abandoned = self._stop_all(closers)
         if abandoned:
             self._logger.warning("abandoned", threads=abandoned)
@@ -187,6 +193,16 @@ class Supervisor:
         while True:
             with contextlib.suppress(queue.Empty):
                 return self._ended.get(timeout=LOOK_SECONDS)
+
+    def _linger(self) -> None:
+        """With all loops ended, stay until the time is over or a signal comes."""
+        until = time.monotonic() + self._linger_seconds
+        if self._linger_seconds > 0:
+            self._stop_loops(time.monotonic() + STOP_SECONDS)
+        while time.monotonic() < until:
+            with contextlib.suppress(queue.Empty):
+                if isinstance(self._ended.get(timeout=LOOK_SECONDS), str):
+                    return
 
     def _asked(self, number: int, _: object) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -216,12 +232,20 @@ class Supervisor:
     def _stop_all(self, closers: Sequence[tuple[str, Callable[[], Any]]]) -> list[str]:
         """Stop all; the names of what still hangs afterwards. Closers run side by side, each for itself."""
         deadline = time.monotonic() + STOP_SECONDS
+        closing = [threading.Thread(target=close, name=name, daemon=True) for name, close in closers]
+        self._stop.set()
+        for thread in closing:
+            thread.start()
+        self._stop_loops(deadline)
+        for thread in closing:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return [thread.name for thread in (*self._threads, *closing) if thread.is_alive()]
+
+    def _stop_loops(self, deadline: float) -> None:
+        """End the loops, and give up what those that ended hold."""
         self._stop.set()
         for loop in self._loops:
             loop.wake()
-        closing = [threading.Thread(target=close, name=name, daemon=True) for name, close in closers]
-        for thread in closing:
-            thread.start()
         patience = time.monotonic() + GRACE_SECONDS
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
             for thread, loop in zip(self._threads, self._loops, strict=True):
@@ -231,6 +255,3 @@ class Supervisor:
         for thread, loop in zip(self._threads, self._loops, strict=True):
             if not thread.is_alive():
                 loop.part.close()
-        for thread in closing:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return [thread.name for thread in (*self._threads, *closing) if thread.is_alive()]

@@ -11,6 +11,7 @@ from chainfirst.ops import errors, reach
 from chainfirst.schema import store
 
 Connection = psycopg.Connection[Any]
+Meter = Callable[[float], None]
 APPLICATION = "chainfirst indexer"
 STANDBY_SECONDS = 1.0
 PING_SECONDS = 1.0
@@ -28,10 +29,14 @@ SELECT set_config('lock_timeout', %s, false), set_config('tcp_keepalives_idle', 
 """
 
 
-def connect(url: str, application: str = APPLICATION) -> Connection:
-    """A session in autocommit. DatabaseUnreachable: none can be had."""
+def connect(url: str, application: str = APPLICATION, meter: Meter | None = None) -> Connection:
+    """A session in autocommit. DatabaseUnreachable: none can be had. `meter` hears the seconds of each
+    statement."""
+    factory = psycopg.Cursor if meter is None else _metered(meter)
     try:
-        connection = psycopg.connect(attentive(url), autocommit=True, application_name=application)
+        connection = psycopg.connect(
+            attentive(url), autocommit=True, application_name=application, cursor_factory=factory
+        )
         values = [f"{LOCK_TIMEOUT_SECONDS}s", *map(str, KEEPALIVE_SECONDS), f"{SILENCE_SECONDS}s"]
         connection.execute(_SETTINGS, values)
         with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not on every platform
@@ -39,6 +44,18 @@ def connect(url: str, application: str = APPLICATION) -> Connection:
     except psycopg.Error as error:
         raise _lost(error) from error
     return connection
+
+
+def _metered(meter: Meter) -> type[psycopg.Cursor[Any]]:
+    class Metered(psycopg.Cursor[Any]):
+        def execute(self, *arguments: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return super().execute(*arguments, **options)
+            finally:
+                meter(time.perf_counter() - began)
+
+    return Metered
 
 
 def attentive(url: str) -> str:

@@ -8,7 +8,9 @@ import functools
 import itertools
 import json
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -28,8 +30,15 @@ CONNECTIONS = 8
 _BUILDING = threading.Lock()
 """msgspec notes on a struct's class what it has learned of its fields, and another thread that builds a
 decoder at the same time takes half of that for the whole: the process dies of a segmentation fault."""
+Asked = Callable[[str, str, float, str | None], None]
+"""Hears of each request: endpoint (masked), method, seconds, and the class of the error, if it is one."""
+REVERTED = "reverted"  # what a contract answers is no fault of the node
 _BOM = b"\xef\xbb\xbf"
 _HEADERS = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "gzip"}
+
+
+def unheard(_endpoint: str, _method: str, _seconds: float, _error: str | None) -> None:
+    """Nobody counts."""
 
 
 class NodeError(msgspec.Struct):
@@ -71,9 +80,12 @@ class Endpoint:
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         total_seconds: float = TOTAL_SECONDS,
         largest_body_bytes: int = LARGEST_BODY_BYTES,
+        on_asked: Asked = unheard,
     ) -> None:
-        """`read_timeout_seconds`: between two pieces of an answer; `total_seconds`: until its last byte."""
+        """`read_timeout_seconds`: between two pieces of an answer; `total_seconds`: until its last byte.
+        `on_asked`: from the thread that asks; must be quick and must not raise."""
         self.name = errors.mask(url)
+        self._on_asked = on_asked
         self._largest = largest_body_bytes
         try:
             parsed = urllib3.util.parse_url(url)
@@ -121,14 +133,16 @@ class Endpoint:
 
     def batch(self, method: str, params: Sequence[Sequence[Any]], kind: type[T]) -> list[T | None]:
         """One body with a call for each of `params`; the results in that order. Any item's error raises."""
-        answers, status, retry_after = self._batch(method, params, kind)
-        return [self._check(method, answer, status, retry_after) for answer in answers]
+        with self._counted(method):
+            answers, status, retry_after = self._batch(method, params, kind)
+            return [self._check(method, answer, status, retry_after) for answer in answers]
 
     def batch_each(
         self, method: str, params: Sequence[Sequence[Any]], kind: type[T]
     ) -> list[T | errors.RpcError | None]:
         """As `batch`, but the error of one item is its result. Raises for what concerns the whole batch."""
-        answers, status, retry_after = self._batch(method, params, kind)
+        with self._counted(method):
+            answers, status, retry_after = self._batch(method, params, kind)
         results: list[T | errors.RpcError | None] = []
         for answer in answers:
             try:
@@ -163,12 +177,25 @@ class Endpoint:
     ) -> tuple[T | None, int]:
         number = self._next_id()
         request = msgspec.json.encode(_request(number, method, params))
-        status, body, retry_after = self._post(method, request, largest_bytes or self._largest)
-        answer: Answer[T] = self._decode(method, body, status, _decoder(cast(Any, kind)), retry_after)
-        result = self._check(method, answer, status, retry_after)
-        if answer.id != number:
-            raise self._error(Kind.BAD_ANSWER, method, f"the answer's id is {answer.id!r}, not {number}")
+        with self._counted(method):
+            status, body, retry_after = self._post(method, request, largest_bytes or self._largest)
+            answer: Answer[T] = self._decode(method, body, status, _decoder(cast(Any, kind)), retry_after)
+            result = self._check(method, answer, status, retry_after)
+            if answer.id != number:
+                raise self._error(Kind.BAD_ANSWER, method, f"the answer's id is {answer.id!r}, not {number}")
         return result, len(body)
+
+    @contextmanager
+    def _counted(self, method: str) -> Iterator[None]:
+        """Tell of a request with its answer, decoded."""
+        began, failed = time.perf_counter(), None
+        try:
+            yield
+        except errors.RpcError as error:
+            failed = REVERTED if REVERTED in error.text.lower() else error.kind.value
+            raise
+        finally:
+            self._on_asked(self.name, method, time.perf_counter() - began, failed)
 
     def _next_id(self) -> int:
         with self._lock:

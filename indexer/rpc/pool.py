@@ -83,9 +83,18 @@ class Pool:
         self._lock = threading.RLock()
 
     @classmethod
-    def from_urls(cls, urls: Sequence[str], *, chain_id: int, clock: Callable[[], float]) -> "Pool":
-        """A pool with the usual limits."""
-        return cls([Client(http.Endpoint(url)) for url in urls], chain_id=chain_id, clock=clock)
+    def from_urls(
+        cls,
+        urls: Sequence[str],
+        *,
+        chain_id: int,
+        clock: Callable[[], float],
+        on_asked: http.Asked = http.unheard,
+    ) -> "Pool":
+        """A pool with the usual limits. `on_asked` hears of each request."""
+        return cls(
+            [Client(http.Endpoint(url, on_asked=on_asked)) for url in urls], chain_id=chain_id, clock=clock
+        )
 
     def close(self) -> None:
         """Close all connections."""

@@ -85,7 +85,6 @@ def live(
 
     def now() -> summary.Live:
         endpoints = tuple(summary.endpoint(each, time.monotonic()) for each in pool.states())
-        heard = [int(each.value) for family in numbers.head_block.collect() for each in family.samples]
-        return summary.Live(version, max(heard) or None, leads(), endpoints, log.troubles())
+        return summary.Live(version, numbers.head_number, leads(), endpoints, log.troubles())
 
     return now

@@ -67,7 +67,7 @@ def test_transient_and_reset_errors_go_on_and_are_counted(numbers: metrics.Metri
     assert part.steps == 5
     assert value(numbers, "steps_failed_total", part="scripted", error="TransientError") == 1
     assert value(numbers, "steps_failed_total", part="scripted", error="ResetError") == 1
-    assert value(numbers, "rpc_errors_total", kind="rate_limit") == 1
+    assert value(numbers, "steps_failed_total", part="scripted", error="RpcTransientError") == 1
     assert value(numbers, "last_step_timestamp_seconds", part="scripted")
     assert [line["event"] for line in lines] == ["step_failed", "recovered", "step_failed", "recovered"]
 
@@ -204,5 +204,5 @@ def test_progress_says_little(numbers: metrics.Metrics) -> None:
         told.reorganised(2)
     said = [(line["event"], line.get("block"), line.get("events_per_second")) for line in lines]
     assert said == [("catching_up", 500, 25), ("caught_up", 1000, 25), ("reorganised", None, None)]
-    assert value(numbers, "events_total", table="t") == 550
+    assert value(numbers, "events_total", contract="", event="t") == 550
     assert value(numbers, "final_block") == 1096

@@ -194,12 +194,12 @@ def test_metrics_are_served_and_jobs_run(
             with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics") as answer:
                 text = answer.read().decode()
         for line in (
-            'chainfirst_events_total{table="token_transfer"} 2.0',
+            'chainfirst_events_total{contract="token",event="transfer"} 2.0',
             f"chainfirst_indexed_block {int(node.call('eth_blockNumber', [], str), 16)}.0",
             "chainfirst_leader 1.0",
             "chainfirst_database_reachable 1.0",
             f'chainfirst_endpoint_usable{{endpoint="{fresh_anvil.url}"}} 1.0',
-            'chainfirst_build_info{version="0.1.0"} 1.0',
+            'chainfirst_build_info{chain_id="31337",version="0.1.0"} 1.0',
         ):
             assert line in text.splitlines()
         with Running(file) as second:  # the port is taken

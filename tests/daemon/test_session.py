@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import prometheus_client
 import psycopg
 import pytest
-from chainfirst.ops import errors, jobs, metrics, reach, session
+from chainfirst.ops import errors, jobs, metrics, reach, sampling, session
 from chainfirst.schema import migrate, store
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -151,13 +151,14 @@ def test_changes_are_pruned_by_age_by_the_leader_alone(connection: session.Conne
 
 def test_what_only_the_database_knows(connection: session.Connection) -> None:
     numbers = metrics.Metrics(prometheus_client.CollectorRegistry())
-    jobs.sample(connection, numbers)  # no cursor yet
+    sampler = sampling.Sampler(numbers)
+    sampler.sample(connection)  # no cursor yet
     store.open_cursor(connection, 1, "0x" + "00" * 32)
     connection.execute("UPDATE chain.cursor SET reorg_suspected = 'odd'")
     connection.execute("CREATE TABLE event.a_b (id bigint PRIMARY KEY)")
     store.add_source(connection, store.Source("a_b", "a", "B()", {}, "f"))
     store.add_source(connection, store.Source("not_there", "a", "C()", {}, "f"))
-    jobs.sample(connection, numbers)
+    sampler.sample(connection)
     read = numbers.registry.get_sample_value
     assert read("chainfirst_reorg_suspected") == 1
     assert (read("chainfirst_database_bytes") or 0) > 1_000_000

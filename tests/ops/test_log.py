@@ -72,11 +72,12 @@ def test_a_repeated_failure_is_logged_once_a_minute_and_its_recovery_too() -> No
 
 def test_metrics_carry_the_prefix() -> None:
     numbers = metrics.Metrics(prometheus_client.CollectorRegistry())
+    numbers.know_sources({"token_transfer": ("token", "transfer")})
     numbers.committed("follow", {"token_transfer": 3}, 1, 2, 0.04, indexed=8, final=None, head=9)
     numbers.reorganised(4)
     text = prometheus_client.generate_latest(numbers.registry).decode()
     assert "chainfirst_head_block 9.0" in text
-    assert 'chainfirst_events_total{table="token_transfer"} 3.0' in text
+    assert 'chainfirst_events_total{contract="token",event="transfer"} 3.0' in text
     assert "chainfirst_reorg_depth_blocks_sum 4.0" in text
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
     assert all(name.startswith("chainfirst_") for name in names)
