@@ -5,6 +5,7 @@ migration leaves nothing behind. Works as the role chainfirst_owner, which boots
 """
 
 from importlib import resources
+from typing import Any
 
 import alembic.command
 import alembic.config
@@ -27,10 +28,10 @@ def engine(url: str) -> sa.Engine:
 
 def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
     """Bring the database to the newest revision; with `platform_enabled`, the platform's branch too. When
-    that makes the ledger, whoever leads the database leads no longer: it would let it go stale.
+    that changes a database that is in use, whoever leads it leads no longer: it is of an older version.
 
-    ConfigError: PostgreSQL is too old, the login user may not do it, or the database has the platform's
-    ledger and nobody would keep it true.
+    ConfigError: PostgreSQL is too old, the login user may not do it, a newer version migrated this database,
+    or it has the platform's ledger and nobody would keep it true.
     """
     with engine.begin() as connection:
         version = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar_one()))
@@ -42,6 +43,7 @@ def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         try:
             run_file(connection, "bootstrap.sql")
+            _depose(connection, platform_enabled)
             _upgrade(connection, platform_enabled)
             ledger = connection.execute(sa.select(sa.func.to_regclass("ledger.issuers"))).scalar_one()
             if ledger is not None and not platform_enabled:
@@ -63,13 +65,35 @@ def migrate(engine: sa.Engine, platform_enabled: bool) -> None:
             ) from error
 
 
+def _depose(connection: sa.Connection, platform_enabled: bool) -> None:
+    """If there is something to migrate in a database that is in use: nobody leads it any more. Before all
+    else: who writes began by asserting its epoch, so this waits for it, and holds up those that come after.
+    """
+    from chainfirst.schema import revisions
+
+    if connection.execute(sa.select(sa.func.to_regclass("chain.alembic_version"))).scalar_one() is None:
+        return
+    distance = revisions.distance(_driver(connection), platform_enabled)
+    if distance.unknown:
+        raise ConfigError(
+            f"a newer chainfirst migrated this database: {', '.join(distance.unknown)} is not known here",
+            "Install that version again; or restore the dump from before the upgrade (docs/upgrade.md).",
+        )
+    if distance.current and distance.missing:
+        connection.exec_driver_sql("UPDATE chain.leader SET epoch = epoch + 1")
+
+
+def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
 def run_file(connection: sa.Connection, name: str, folder: str = "migrations/sql") -> None:
     """Execute one of this package's .sql files as a whole."""
     statements = resources.files("chainfirst.schema").joinpath(*folder.split("/"), name).read_bytes()
     # psycopg's own connection: SQLAlchemy would take a colon or a percent sign for a parameter
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    driver.execute(statements)
+    _driver(connection).execute(statements)
 
 
 def _upgrade(connection: sa.Connection, platform_enabled: bool) -> None:

@@ -67,5 +67,6 @@ DELETE FROM intent.differences;
 UPDATE intent.rules SET done_to = -1;
 DELETE FROM chain.blocks;
 DELETE FROM chain.changes;
+DELETE FROM chain.sizes;
 DELETE FROM chain.sources;
 DELETE FROM chain.cursor;

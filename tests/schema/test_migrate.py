@@ -45,7 +45,7 @@ def test_twice_is_once(empty_url: str) -> None:
     _run(empty_url)
     assert _rows(empty_url, "SELECT oid, relname FROM pg_class ORDER BY oid") == before
     assert _rows(empty_url, "SELECT epoch FROM chain.leader") == [(0,)]
-    assert _rows(empty_url, "SELECT version_num FROM chain.alembic_version") == [("core_0003",)]
+    assert _rows(empty_url, "SELECT version_num FROM chain.alembic_version") == [("core_0004",)]
 
 
 def test_two_at_once(empty_url: str) -> None:

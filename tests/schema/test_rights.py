@@ -19,6 +19,7 @@ CHAIN: dict[str, set[str]] = {
     "sources": {READ, ADD, CHANGE, REMOVE},
     "changes": {READ, ADD, REMOVE},
     "pruned": set(),
+    "sizes": {READ, ADD, REMOVE},
 }
 # and with those of intent, of which it may change some columns (the last is one); apps may read them
 INTENT = {

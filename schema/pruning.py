@@ -1,0 +1,70 @@
+"""Taking away by age what nothing needs any more, some rows at a time; the leader alone does it.
+
+Blocks are no part of it: each batch drops those below the final one. Nor are intents, nonces, hashes of
+attempts, inclusions and settlements: what was asked once is never done twice, and what used a nonce stays
+known.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from chainfirst.schema import queries, store
+
+Connection = psycopg.Connection[Any]
+BATCH_ROWS = 5_000
+_SQL = queries.load("pruning.sql")
+
+
+@dataclass(frozen=True)
+class Keep:
+    """For how many days what is kept; None: for good.
+
+    `changes`: the list of changes, whatever it says. `history`: each step of intents that are over, counted
+    from their end. `signed`: the signed bytes of intents that are over, counted so too. An intent is over
+    when it has ended and final blocks have used up all its nonces.
+    """
+
+    changes: int | None
+    history: int | None
+    signed: int | None
+
+
+def prune(
+    connection: Connection,
+    epoch: int,
+    now: datetime,
+    keep: Keep,
+    go_on: Callable[[], bool],
+    batch_rows: int = BATCH_ROWS,
+) -> dict[str, int]:
+    """Prune in transactions of `batch_rows` rows each while `go_on` says so; the rows by what they were,
+    where there were some. `connection`: autocommit, as chainfirst_daemon. LeadershipLost as any writer."""
+    pruned: dict[str, int] = {}
+    for name, days in (("changes", keep.changes), ("history", keep.history), ("signed", keep.signed)):
+        if days is None:
+            continue
+        came_to: int | None = 0
+        while came_to is not None and go_on():
+            with connection.transaction():
+                store.assert_epoch(connection, epoch)
+                values = {"before": now - timedelta(days=days), "after": came_to, "at_most": batch_rows}
+                gone, came_to = _row(connection.execute(_SQL[name], values))
+            if gone:
+                pruned[name] = pruned.get(name, 0) + gone
+    return pruned
+
+
+def without_bytes(connection: Connection, number: int) -> int:
+    """How many nonces that blocks above `number` used up have lost their signed bytes: after a rewind to it
+    they can be found on the chain again, but not be sent again."""
+    count: int = _row(connection.execute(_SQL["without_bytes"], [number]))[0]
+    return count
+
+
+def _row(cursor: psycopg.Cursor[Any]) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = cursor.fetchone()
+    assert row is not None
+    return row
