@@ -16,7 +16,8 @@ Connection = psycopg.Connection[Any]
 What = Literal["left out", "not on chain", "ambiguous", "differs", "on chain", "no row"]
 STORED = ("users", "companies", "campaigns", "investments")
 NOT_ON_CHAIN = "imported: not on chain"
-ELSEWHERE = "imported: on chain in an older contract"
+ELSEWHERE = "imported: on chain in an older contract"  # ask_again knows how it begins
+AMBIGUOUS = "imported: perhaps on chain"
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,9 @@ class _Moving:
             if match is not None and match.event.own:
                 continue
             error = NOT_ON_CHAIN if match is None else f"{ELSEWHERE}, {match.event}"
+            unclear = self._matches[table].ambiguous.get(row.id) if table in self._matches else None
+            if unclear is not None:  # it may well be there: whoever asks for it must look first
+                error = f"{AMBIGUOUS}, {unclear}"
             if table == "users":
                 if _may_invest(row) and given["wallet"] not in self._verified:
                     yield store.Request("user", row.id, "verify", error, f"investor:{given['wallet']}")

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import secrets
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from chainfirst import daemon
 from chainfirst.ops import reach
 from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.ops.errors import ChainfirstError, ConfigError
+from chainfirst.ops.moving import matching, move, records
 from chainfirst.tests.platform.old_app import NAMES, SIZES, App
 from psycopg import sql
 from typer.testing import CliRunner
@@ -202,13 +204,32 @@ def test_what_moved_in_is_what_was_there(mover: Mover, app: App, db: psycopg.Con
             assert words[old["id"]] == old.get("word", app.word(old))
     # the app can go on with them
     asked = "SELECT platform.ask_again('investment', %s)"
-    unrecorded = next(row for row, purpose in app.requests.items() if purpose == "record")
+    of = dict(
+        db.execute(
+            "SELECT r.row_id::text, r.error FROM platform.requests r JOIN platform.investments i"
+            " ON i.id = r.row_id WHERE r.purpose = 'record' AND i.payment_method <> 'token'"
+        ).fetchall()
+    )
+    unrecorded = next(row for row, error in of.items() if error == move.NOT_ON_CHAIN)
     db.execute("SET ROLE chainfirst_app")
+    elsewhere = next(row for row, error in of.items() if error.startswith(move.ELSEWHERE))
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="on chain in an older contract"):
+        db.execute(asked, [elsewhere])
     db.execute(asked, [unrecorded])
     db.execute("RESET ROLE")
     assert db.execute("SELECT kind, key FROM intent.intents").fetchall() == [
         ("campaign.record_investment", f"investment:{unrecorded}:record:1")
     ]
+
+
+def test_what_is_ambiguous_is_not_said_to_be_missing() -> None:
+    """Whoever asked for it anew might have it on chain twice."""
+    one = uuid.uuid4()
+    row = records.Row("investments", str(one), one, {"status": "paid"})
+    moving = object.__new__(move._Moving)
+    moving._matches = {"investments": matching.Matches({}, {one: "it may be 2 events"}, [])}
+    (request,) = moving._requests("investments", [row])
+    assert request.error == "imported: perhaps on chain, it may be 2 events"
 
 
 def test_what_people_see(rehearsal: Mover, app: App) -> None:

@@ -263,10 +263,10 @@ def certify(rows: Rows, token: int, owner: str) -> None:
 
 
 def test_a_certificate_that_was_sold_is_not_taken_from_the_buyer(rows: Rows) -> None:
-    first, second = new_wallet(), new_wallet()
-    user, buyer = rows.investor(first), rows.investor()
+    first, second, bought = (new_wallet() for _ in range(3))
+    user = rows.investor(first)
+    rows.investor(bought)
     sell = "UPDATE ledger.certificates SET owner = %s WHERE token_id = %s"
-    (bought,) = rows.app.execute("SELECT wallet FROM platform.users WHERE id = %s", [buyer]).fetchone() or ()
     certify(rows, 1, first)
     certify(rows, 2, first)
     assert len(rows.change_wallet("user", user, second)) == 4
@@ -367,6 +367,26 @@ def test_what_an_import_left_undone_is_asked_for_once_somebody_says_so(rows: Row
     )
     rows.again("company", other)
     assert rows.requests(other) == rows.requests(company) == [("register", None)]
+
+
+def test_money_that_an_older_contract_holds_is_not_recorded_anew(rows: Rows) -> None:
+    with rows.app.transaction():
+        rows.app.execute("SET LOCAL ROLE chainfirst_owner")
+        rows.app.execute("SET LOCAL chainfirst.import = 'on'")
+        investor = rows.investor()
+        company = rows.company(verified=False)
+        campaign = rows.campaign(company, status="draft")
+        paid = rows.investment(campaign, investor, status="paid", paid_at="2025-01-01")
+        key = f"investment:{paid}:record:1"
+        rows.app.execute(
+            "INSERT INTO platform.requests (key, subject, row_id, purpose, revision, outcome, error)"
+            " VALUES (%s, 'investment', %s, 'record', 1, 'rejected',"
+            " 'imported: on chain in an older contract, event.old_invested, block 7')", [key, paid]
+        )  # fmt: skip
+    with pytest.raises(errors.InvalidParameterValue, match="on chain in an older contract"):
+        rows.again("investment", paid)
+    rows.app.execute("UPDATE platform.requests SET error = 'imported: not on chain'")
+    assert rows.again("investment", paid) == [key]
 
 
 def test_what_moves_in_asks_for_nothing(rows: Rows) -> None:

@@ -45,6 +45,9 @@ BEGIN
                 r.purpose := 'retire:' || split_part(r.target, ':', 2);
                 SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
             END IF;
+            IF r.purpose = 'record' AND starts_with(r.error, 'imported: on chain') THEN
+                wanted.why_not := r.error;  -- the money would be there twice
+            END IF;
             IF wanted.why_not IS NOT NULL THEN
                 reasons := reasons || format('%s is %s, and %s', r.key, r.outcome, wanted.why_not);
             ELSE
