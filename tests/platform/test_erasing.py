@@ -183,8 +183,24 @@ def test_an_erased_investor_may_invest_no_more(db: psycopg.Connection[Any]) -> N
     investor = insert(db, "users", email="i@x", full_name="I", role="investor", wallet=wallet)
     for status in ("pending", "verified"):
         db.execute("UPDATE platform.users SET kyc_status = %s WHERE id = %s", [status, investor])
+    said = f"the account of {SECRETS[1]} was closed"
+    db.execute("RESET ROLE")
+    with db.transaction():
+        db.execute("SET LOCAL ROLE chainfirst_owner")
+        db.execute("SET LOCAL chainfirst.import = 'on'")
+        company = insert(db, "companies", owner=investor, name="Habesha", tin="0012345", sector="x")
+        campaign = insert(
+            db, "campaigns", company=company, title="More", goal=100, duration_days=30, document_uri="x:y"
+        )
+        insert(
+            db, "investments", campaign=campaign, investor=investor, amount=5, payment_method="cbe",
+            status="failed", failure_reason=said,
+        )  # fmt: skip
+    assert said in everything(db)
     db.execute("SET ROLE chainfirst_owner")
     db.execute("SELECT platform.erase(%s)", [investor])
+    db.execute("RESET ROLE")
+    assert said not in everything(db)
     asked = db.execute("SELECT payload FROM intent.intents WHERE outcome IS NULL").fetchall()
     assert asked == [({"investor": wallet, "verified": False},)]
 

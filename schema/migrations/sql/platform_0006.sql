@@ -130,10 +130,13 @@ BEGIN
     files := platform.give_up_files(documents, 'erased');
     UPDATE platform.kyc_documents d SET rejection_reason = NULL
     WHERE d.id = ANY (documents) AND d.rejection_reason IS NOT NULL;
+    UPDATE platform.investments i SET failure_reason = NULL WHERE i.investor = person AND i.failure_reason IS NOT NULL;
     -- last: these updates themselves have left the former values there
     lines := platform.blank_audit('users', ARRAY[person], ARRAY['email', 'full_name', 'phone'])
         + platform.blank_audit('issuer_profiles', profiles, ARRAY['contact_name', 'contact_email', 'contact_phone'])
-        + platform.blank_audit('kyc_documents', documents, ARRAY['file_reference', 'rejection_reason']);
+        + platform.blank_audit('kyc_documents', documents, ARRAY['file_reference', 'rejection_reason'])
+        + platform.blank_audit('investments', array(SELECT i.id FROM platform.investments i WHERE i.investor = person),
+            ARRAY['failure_reason']);
     done := jsonb_build_object('issuer_profiles', cardinality(profiles), 'kyc_documents', cardinality(documents),
         'files_to_delete', files, 'audit_lines', lines);
     INSERT INTO platform.audit (role, acting_user, table_name, row_id, action, changes)
