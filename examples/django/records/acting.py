@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
 from records.models import User
@@ -20,5 +21,12 @@ def acting_as(user: User | None) -> Iterator[None]:
 
 
 def user_of(login: Any) -> User | None:
-    """Who of the platform's users is logged in here: the one with the login's address."""
-    return User.objects.filter(email__iexact=login.email).first() if login.email else None
+    """Who of the platform's users is logged in here: the one with the login's address.
+
+    A superuser without one acts as the site itself, which may all. PermissionDenied: anybody else without
+    one, such as a person who was erased.
+    """
+    found = User.objects.filter(email__iexact=login.email).first() if login.email else None
+    if found is None and not login.is_superuser:
+        raise PermissionDenied("no user of the platform has this login's address")
+    return found

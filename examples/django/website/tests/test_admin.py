@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.contrib.auth.models import User as Login
 from django.db import connection, models
 from django.http import HttpResponse
@@ -38,6 +39,20 @@ class Admin(TestCase):
         self.assertContains(page, "can&#x27;t become verified")
         investor.refresh_from_db()
         self.assertEqual((investor.kyc_status, investor.revision), ("unverified", 1))
+
+    def test_a_login_without_a_user_of_the_platform_may_nothing(self) -> None:
+        """It would act as the site itself: whoever changes the own address, or is erased, would win by it."""
+        investor = records.user("investor", kyc_status="pending")
+        login = Login.objects.create_user("former", "former@example.org", "secret", is_staff=True)
+        login.user_permissions.set(Permission.objects.filter(content_type__app_label="records"))
+        self.client.force_login(login)
+        address = reverse("admin:records_user_change", args=[investor.pk])
+        self.assertEqual(self.client.get(address).status_code, 403)
+        self.assertEqual(self.client.post(address, {"kyc_status": "verified"}).status_code, 403)
+        again = {"action": "ask_again", "_selected_action": [investor.pk]}
+        self.assertEqual(self.client.post(reverse("admin:records_user_changelist"), again).status_code, 403)
+        investor.refresh_from_db()
+        self.assertEqual(investor.kyc_status, "pending")
 
     def test_a_value_that_no_rule_but_a_constraint_refuses_is_an_error_of_its_field_too(self) -> None:
         page = self._change(records.user("investor"), kyc_level=9)
