@@ -74,6 +74,17 @@ def test_the_campaign_has_ended(records: Records, campaign: uuid.UUID, status: s
     records.update("investments", investment, status="failed", failure_reason="too late")
 
 
+def test_the_campaign_was_called_off(records: Records, campaign: uuid.UUID) -> None:
+    """Though it still runs on chain."""
+    pending = invest(records, campaign)
+    records.update("campaigns", campaign, cancelled_at=NOW, cancel_reason="no")
+    with records.refused("investments_campaign_active", "called off", column="campaign"):
+        invest(records, campaign)
+    with records.refused("investments_campaign_active", "called off", column="campaign"):
+        pay(records, pending)
+    records.update("investments", pending, status="failed")
+
+
 def test_the_campaign_is_paused(records: Records, campaign: uuid.UUID) -> None:
     investment = invest(records, campaign)
     records.chain("UPDATE ledger.campaigns SET paused = true")

@@ -231,6 +231,10 @@ BEGIN
     ELSIF run.status <> 'active' THEN
         PERFORM platform.refuse('investments', 'campaign', 'active', format('the campaign has ended: %s', run.status),
             'It takes nothing more. Money that came nevertheless must go back: make the investment failed.');
+    ELSIF EXISTS (SELECT FROM platform.campaigns c WHERE c.id = campaign AND c.cancelled_at IS NOT NULL) THEN
+        -- the chain learns of it in a moment, and would refuse what is recorded after that
+        PERFORM platform.refuse('investments', 'campaign', 'active', 'the campaign was called off',
+            'It takes nothing more. Money that came nevertheless must go back: make the investment failed.');
     ELSIF run.paused AND NOT paying THEN
         PERFORM platform.refuse('investments', 'campaign', 'paused', 'the campaign is paused',
             'Try again when it goes on.');
