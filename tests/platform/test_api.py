@@ -438,7 +438,7 @@ def test_what_a_reorganisation_takes_back_is_as_before(records: Records, chain: 
 COMPANY, CAMPAIGN = uuid.UUID(int=1), uuid.UUID(int=2)
 ISSUER, INVESTOR, CONTRACT = account("issuer"), account("investor"), account(f"contract of {CAMPAIGN}")
 TOTALS = {"total_raised": 0, "investor_count": 0}
-ROW = {
+ROW: dict[str, dict[str, Any]] = {
     "companies": {"id": COMPANY},
     "campaigns": {"id": CAMPAIGN},
     "fund_escrows": {"id": CAMPAIGN},
