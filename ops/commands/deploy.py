@@ -49,8 +49,9 @@ def deploy(
 ) -> None:
     """Deploy the platform's contracts, hand over their roles, and write the deployment file.
 
-    Whoever is not named is the deployer: the key's account, or the first account of the dev node, where
-    the treasury gets 100 million birr of the new token.
+    Whoever is not named is the deployer, the key's account. Without a key, on the dev node, that is its first
+    account; and the second one, whose key `chainfirst dev env` prints for the daemon, gets the roles. The
+    treasury gets 100 million birr of the new token there.
     A deployment that is on the chain already is kept. An old file is kept as .bak.
     """
     from chainfirst.contracts import deployment as deployments
@@ -74,11 +75,12 @@ def deploy(
             )
         account = _account(web3, key_variable, dev)
         deployer = account if isinstance(account, str) else str(account.address)
+        writer = str(list(web3.eth.accounts)[1]) if dev and key_variable is None else deployer
         plan = Plan(
-            owner=owner or deployer,
-            operators=operator or [deployer],
-            registrars=registrar or [deployer],
-            minters=minter or [deployer],
+            owner=owner or writer,
+            operators=operator or [writer],
+            registrars=registrar or [writer],
+            minters=minter or [writer],
             treasury=treasury or deployer,
             fee_recipient=fee_recipient or deployer,
             fee_bps=fee_bps,
@@ -97,7 +99,7 @@ def deploy(
     if plan.treasury.lower() != deployer.lower():
         said += f"\nthe treasury {plan.treasury} must approve the factory before payments can be recorded"
     if dev and key_variable is None:
-        said += '\nthe daemon signs as that account after: eval "$(chainfirst dev env)"'
+        said += f'\nthe daemon signs as {writer} after: eval "$(chainfirst dev env)"'
     _say(as_json, path, deployment, said, kept=False, roles=roles)
 
 

@@ -72,8 +72,8 @@ def status(context: typer.Context) -> None:
 def env(context: typer.Context) -> None:
     """Print what a shell needs to work with the servers, and the daemon to sign on the node.
 
-    That is the superuser's DATABASE_URL, the folder of psql, and the key of the node's first account, which
-    has every role of what `chainfirst deploy` puts there; everybody knows it. In a shell:
+    That is the superuser's DATABASE_URL, the folder of psql, and the key of the node's second account, which
+    gets every role of what `chainfirst deploy` puts there; everybody knows it. In a shell:
     eval "$(chainfirst dev env)".
     """
     from chainfirst.ops.dev import postgres
@@ -85,7 +85,7 @@ def env(context: typer.Context) -> None:
         typer.echo(f"export DATABASE_URL={shlex.quote(url)}")
         typer.echo(f'export PATH="$PATH:"{shlex.quote(str(postgres.programs()))}')
     if _wants_node(config):
-        typer.echo(f"export {KEY_VARIABLE}={Anvil(config.state_directory).key}")
+        typer.echo(f"export {KEY_VARIABLE}={Anvil(config.state_directory).writer_key}")
         if config.writer.signer is None:
             typer.echo(f"export CHAINFIRST_WRITER__SIGNER=env:{KEY_VARIABLE}")
 

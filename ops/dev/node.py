@@ -22,7 +22,7 @@ from chainfirst.ops.dev import processes
 CHAIN_ID = 31337
 START_ATTEMPTS = 600
 ATTEMPT_SECONDS = 0.05
-KEY = re.compile(r"^\(0\) (0x[0-9a-f]{64})$", re.MULTILINE)
+WRITER_KEY = re.compile(r"^\(1\) (0x[0-9a-f]{64})$", re.MULTILINE)
 LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
 MANIFEST = Path(__file__).parent / "node"
 
@@ -136,9 +136,10 @@ class Anvil:
         return "ws" + self.url.removeprefix("http")
 
     @property
-    def key(self) -> str:
-        """The private key of its first account, which it printed: 0x text, known to everybody."""
-        found = KEY.search(self.log.read_text(errors="replace")) if self.running() else None
+    def writer_key(self) -> str:
+        """The private key of its second account, which it printed: 0x text, known to everybody. The first
+        one deploys; a daemon wants a key that nobody else uses."""
+        found = WRITER_KEY.search(self.log.read_text(errors="replace")) if self.running() else None
         if found is None:
             raise errors.ConfigError(
                 f"no local node with keys runs in {self.directory}", "Start it: chainfirst dev up."

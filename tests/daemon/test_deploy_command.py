@@ -15,7 +15,10 @@ from web3 import Web3
 
 ROOT = Path(__file__).parents[2]
 KEY = "0x" + "42" * 32
-DEV_ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+DEV_ACCOUNT, WRITER = (
+    "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+    "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+)
 OWNER, OPERATOR, TREASURY = ("0x" + Web3.to_checksum_address("0x" + digit * 40)[2:] for digit in "abc")
 ROLES = {
     "campaign_factory": {"ADMIN", "OPERATOR_ROLE"},
@@ -58,9 +61,7 @@ def test_it_deploys_once_for_each_chain(home: Path, fresh_anvil: Anvil) -> None:
     said = json.loads(first.output)
     assert not said["kept"]
     assert {key: set(held) for key, held in said["roles"].items()} == ROLES
-    assert {holder for held in said["roles"].values() for who in held.values() for holder in who} == {
-        DEV_ACCOUNT
-    }
+    assert {holder for held in said["roles"].values() for who in held.values() for holder in who} == {WRITER}
     assert said["contracts"] == written(home)["contracts"]
     found = config.load(home / "config.toml", {})
     assert found.undeployed == ()
@@ -71,6 +72,8 @@ def test_it_deploys_once_for_each_chain(home: Path, fresh_anvil: Anvil) -> None:
     abi = json.loads((build.ARTIFACTS / "BirrToken.json").read_text())["abi"]
     token = web3.eth.contract(said["contracts"]["token"]["address"], abi=abi)
     assert token.functions.balanceOf(DEV_ACCOUNT).call() == 100_000_000_00
+    factory = said["contracts"]["campaign_factory"]["address"]
+    assert token.functions.allowance(DEV_ACCOUNT, factory).call() == 2**256 - 1
 
     again = deploy(home)
     assert again.exit_code == 0

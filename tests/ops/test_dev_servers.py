@@ -116,10 +116,10 @@ def test_anvil_makes_blocks_by_itself_and_at_once_for_a_transaction(server_dir: 
     node.start()
     while rpc(node.url, "eth_getBlockByNumber", "0x4", False) is None:
         pass
-    assert re.fullmatch("0x[0-9a-f]{64}", node.key)
+    assert re.fullmatch("0x[0-9a-f]{64}", node.writer_key)
     node.stop()
     with pytest.raises(errors.ConfigError, match="dev up"):
-        _ = node.key
+        _ = node.writer_key
 
 
 def test_anvil_comes_back_at_its_port_and_ignores_a_recycled_pid(server_dir: Path) -> None:
