@@ -123,6 +123,24 @@ def test_who_has_invested_changes_it_by_its_own_path(records: Records) -> None:
     records.update("users", investor, wallet=wallet())
 
 
+def test_where_anothers_refunds_go_is_nobodys_new_wallet(records: Records) -> None:
+    records.tip()
+    campaign, investor, other = records.running(), records.investor(), records.investor()
+    left = records.row("users", investor)["wallet"]
+    made = records.insert(
+        "investments", campaign=campaign, investor=investor, amount=5, payment_method="cbe",
+        payment_reference="FT1",
+    )  # fmt: skip
+    records.update("investments", made, status="paid")
+    change = "SELECT platform.change_wallet('user', %s, %s)"
+    records.connection.execute(change, [investor, wallet()])
+    with records.refused("users_wallet_left", "another user has invested"):
+        records.connection.execute(change, [other, left])
+    with records.refused("users_wallet_left"):
+        records.user(wallet=left)
+    records.connection.execute(change, [investor, left])
+
+
 def test_a_registered_company_changes_it_by_its_own_path(records: Records) -> None:
     company = records.company()
     records.update("companies", company, wallet=wallet())

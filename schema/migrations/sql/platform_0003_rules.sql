@@ -274,6 +274,13 @@ BEGIN
     IF NEW.role = 'admin' AND was.role IS DISTINCT FROM 'admin' THEN
         PERFORM platform.check_may(TG_TABLE_NAME, 'role', 'admin');
     END IF;
+    IF NEW.wallet IS DISTINCT FROM was.wallet AND EXISTS (
+        SELECT FROM platform.investments i
+        WHERE i.wallet = NEW.wallet AND i.investor <> NEW.id AND i.status <> 'failed'
+    ) THEN
+        PERFORM platform.refuse(TG_TABLE_NAME, 'wallet', 'left', format('another user has invested with %s', NEW.wallet),
+            'Refunds and certificates of these investments go there: give another wallet.');
+    END IF;
     RETURN NEW;
 END
 $$;
