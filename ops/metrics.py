@@ -1,7 +1,8 @@
 """The daemon's numbers for Prometheus. Labels are only what the configuration and the code bound.
 
-Names follow prometheus.io/docs/practices/naming. A gauge that would be 0 before its value is known is left
-out until then; times are Unix times, never ages.
+Names follow prometheus.io/docs/practices/naming; no label is called job or instance, which Prometheus gives
+its targets. A gauge that would be 0 before its value is known is left out until then; times are Unix times,
+never ages.
 """
 
 import threading
@@ -97,9 +98,9 @@ class Metrics:
         self.fatal = gauge("fatal_error", "1: it ended by this error, and is about to exit", "error")
         self.steps_failed = counter("steps_failed", "Steps that raised, by error class", "part", "error")
         self.last_step = gauge("last_step_timestamp_seconds", "When a step last succeeded", "part")
-        self.jobs_failed = counter("jobs_failed", "Periodic jobs that raised", "job")
-        self.job_seconds = histogram("job_seconds", "How long periodic jobs ran", JOB_BUCKETS, "job")
-        self.last_job = gauge("last_job_timestamp_seconds", "When a periodic job last succeeded", "job")
+        self.jobs_failed = counter("jobs_failed", "Periodic jobs that raised", "task")
+        self.job_seconds = histogram("job_seconds", "How long periodic jobs ran", JOB_BUCKETS, "task")
+        self.last_job = gauge("last_job_timestamp_seconds", "When a periodic job last succeeded", "task")
 
         # the chain
         self.head_block = known("head_block", "Highest block that an endpoint has announced")

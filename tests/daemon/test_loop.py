@@ -184,10 +184,9 @@ def test_a_job_that_fails_is_counted_and_ends_nothing(numbers: metrics.Metrics) 
         for _ in range(3):
             done.acquire()
         periodic.close()
-    assert (
-        value(numbers, "jobs_failed_total", job="busy") == value(numbers, "jobs_failed_total", job="odd") == 1
-    )
-    assert value(numbers, "last_job_timestamp_seconds", job="good")
+    for each in ("busy", "odd"):
+        assert value(numbers, "jobs_failed_total", task=each) == 1
+    assert value(numbers, "last_job_timestamp_seconds", task="good")
     assert {line["failing"]: "exc_info" in line for line in lines} == {"busy": False, "odd": True}
 
 

@@ -190,7 +190,7 @@ def test_metrics_are_served_and_jobs_run(
         daemon.has_rows(pg_url, 2)
         daemon.hears("caught_up")
         text = ""
-        while 'chainfirst_last_job_timestamp_seconds{job="check_endpoints"}' not in text:
+        while 'chainfirst_last_job_timestamp_seconds{task="check_endpoints"}' not in text:
             with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics") as answer:
                 text = answer.read().decode()
         for line in (
