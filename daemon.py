@@ -114,6 +114,7 @@ def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) ->
 
     _tune()
     found = context.load_config(context_)
+    log.configure(instance=found.instance)
     contracts = parts.contracts(found)
     writers = _lanes(found, contracts)
     reach.check_database(found)
@@ -125,7 +126,9 @@ def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) ->
             log.get("daemon").info("reset_dev", did=rewind.reset_dev(connection, found))
     numbers = metrics.Metrics()
     version = importlib.metadata.version("chainfirst")
-    numbers.build.info({"version": version, "chain_id": str(found.chain.chain_id)})
+    numbers.build.info(
+        {"version": version, "chain_id": str(found.chain.chain_id), "name": found.instance or ""}
+    )
     pool = Pool.from_urls(
         urls["http"], chain_id=found.chain.chain_id, clock=time.monotonic, on_asked=numbers.asked
     )
@@ -239,7 +242,8 @@ def _connect(
 
     part = part or application.rpartition(": ")[2]
     meter = numbers.database_seconds.labels(part).observe
-    connection = session.connect(reach.database_url(found), application, meter)
+    name = session.named(application, found.instance)
+    connection = session.connect(reach.database_url(found), name, meter)
     connection.execute("SET ROLE chainfirst_daemon")
     return connection
 
@@ -391,9 +395,9 @@ def _jobs(
         if epoch is None:
             return
         with _connect(found, f"{session.APPLICATION}: pruning", numbers) as connection:
-            gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database.keep_changes_days)
+            gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database)
         if gone:
-            log.get("jobs").info("pruned_changes", rows=gone)
+            log.get("jobs").info("pruned", **gone)
 
     def reconcile() -> None:
         from chainfirst.writers import node
@@ -428,7 +432,7 @@ def _jobs(
             periodic.every(jobs.TREASURY_SECONDS, "treasury", treasury)
     periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
     periodic.every(jobs.SAMPLE_SECONDS, "sample_database", sample)
-    periodic.every(jobs.PRUNE_SECONDS, "prune_changes", prune)
+    periodic.every(jobs.PRUNE_SECONDS, "prune", prune)
     return periodic
 
 

@@ -22,6 +22,13 @@ Days = Annotated[int, Rule(lambda n: 1 <= n <= 36_500, "a number of days, 1 to 3
 Port = Annotated[int, Rule(lambda n: 1 <= n <= 65535, "a port, 1 to 65535")]
 Addresses = Annotated[tuple[values.Address, ...], Rule(bool, "one address or more")]
 Seconds = Annotated[float, Rule(lambda n: n > 0, "a number of seconds above 0")]
+Instance = Annotated[
+    str,
+    Rule(
+        lambda text: re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,31}", text) is not None,
+        "a name of up to 32 letters, digits, dots, colons, hyphens and underscores",
+    ),
+]
 UrlFolder = Annotated[
     str,
     Rule(
@@ -44,10 +51,13 @@ class Platform:
 
 @dataclass(frozen=True)
 class Database:
-    """Where PostgreSQL is, and for how long the list of changes goes back."""
+    """Where PostgreSQL is; for how many days the list of changes goes back; and for how many days after
+    their end, with all nonces used up by final blocks, the history of intents and their signed bytes stay."""
 
     url: values.DatabaseUrl = field(default_factory=lambda: values.DatabaseUrl("embedded"))
-    keep_changes_days: Positive = 7
+    keep_changes_days: Days = 7
+    keep_history_days: Days = 365
+    keep_signed_days: Days = 90
 
 
 @dataclass(frozen=True)
@@ -187,9 +197,11 @@ class Dev:
 
 @dataclass(frozen=True)
 class Config:
-    """All settings. `directory`, the config file's own, is what relative paths start from."""
+    """All settings. `directory`, the config file's own, is what relative paths start from. `instance` tells
+    daemons of one machine apart: in the log, the metrics, and the names of database sessions."""
 
     chain: Chain
+    instance: Instance | None = None
     deployment: Path | None = None
     platform: Platform = Platform()
     database: Database = field(default_factory=Database)

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from chainfirst.ops import errors, log, metrics, session
-from chainfirst.schema import store
+from chainfirst.ops import config, errors, log, metrics, session
+from chainfirst.schema import pruning, sizes, store
 
 THREADS = 4
 PRUNE_SECONDS = 600.0
+PRUNE_FOR_SECONDS = 2.0  # a daemon that is asked to stop waits for it
 SAMPLE_SECONDS = 15.0
 RECONCILE_SECONDS = 600.0
 TREASURY_SECONDS = 60.0
@@ -81,11 +82,19 @@ class Jobs:
                 self._idle.notify_all()
 
 
-def prune(connection: session.Connection, epoch: int, now: datetime, keep_days: int) -> int:
-    """Drop the changes that are older than `keep_days`; how many. LeadershipLost as any writer."""
-    with connection.transaction():
-        store.assert_epoch(connection, epoch)
-        return store.prune_changes(connection, now - timedelta(days=keep_days))
+def prune(
+    connection: session.Connection,
+    epoch: int,
+    now: datetime,
+    keep: config.Database,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, int]:
+    """Take away what is older than the settings say, for some seconds: the next run goes on. What went, and
+    how many rows. Before that the tables' sizes are noted, once a day. LeadershipLost as any writer."""
+    until = clock() + PRUNE_FOR_SECONDS
+    sizes.note(connection, epoch, now)
+    kept = pruning.Keep(keep.keep_changes_days, keep.keep_history_days, keep.keep_signed_days)
+    return pruning.prune(connection, epoch, now, kept, lambda: clock() < until)
 
 
 def give_up_kyc_files(connection: session.Connection, epoch: int, now: datetime, keep_days: int) -> int:

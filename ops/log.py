@@ -36,7 +36,7 @@ def troubles() -> tuple[Trouble, ...]:
 def _remember(_: object, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Keep what the status page shows: no traceback, nothing long."""
     if level in ("warning", "error", "critical", "exception") or "failing" in line:
-        known = {"time", "level", "part", "event", "exc_info", "failing"}
+        known = {"time", "level", "part", "event", "exc_info", "failing", "instance"}
         details = ", ".join(f"{name}: {value}" for name, value in line.items() if name not in known)
         found = Trouble(
             str(line.get("time", "")), str(line.get("level", level)), str(line.get("part", "")),
@@ -46,8 +46,9 @@ def _remember(_: object, level: str, line: structlog.typing.EventDict) -> struct
     return line
 
 
-def configure(stream: TextIO | None = None, as_json: bool | None = None) -> None:
-    """Set up every log line of the process; `as_json` left out: unless `stream` is a terminal."""
+def configure(stream: TextIO | None = None, as_json: bool | None = None, instance: str | None = None) -> None:
+    """Set up every log line of the process; `as_json` left out: unless `stream` is a terminal. `instance`
+    stands in each line; None: nothing does."""
     stream = stream or sys.stderr
     as_json = not stream.isatty() if as_json is None else as_json
     shared: list[structlog.types.Processor] = [
@@ -56,6 +57,8 @@ def configure(stream: TextIO | None = None, as_json: bool | None = None) -> None
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _remember,
     ]
+    if instance is not None:
+        shared.insert(0, lambda _logger, _level, line: {"instance": instance, **line})
     if as_json:
         # no local variables in tracebacks: URLs with keys are among them
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -46,6 +46,12 @@ def connect(url: str, application: str = APPLICATION, meter: Meter | None = None
     return connection
 
 
+def named(application: str, instance: str | None) -> str:
+    """A session's name, of one daemon among several: "chainfirst indexer" is "chainfirst@main indexer"."""
+    program, space, what = application.partition(" ")
+    return application if instance is None else f"{program}@{instance}{space}{what}"
+
+
 def _metered(meter: Meter) -> type[psycopg.Cursor[Any]]:
     class Metered(psycopg.Cursor[Any]):
         def execute(self, *arguments: Any, **options: Any) -> Any:

@@ -5,6 +5,7 @@ attempts, inclusions and settlements: what was asked once is never done twice, a
 known.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,16 +21,16 @@ _SQL = queries.load("pruning.sql")
 
 @dataclass(frozen=True)
 class Keep:
-    """For how many days what is kept; None: for good.
+    """For how many days what is kept.
 
     `changes`: the list of changes, whatever it says. `history`: each step of intents that are over, counted
     from their end. `signed`: the signed bytes of intents that are over, counted so too. An intent is over
     when it has ended and final blocks have used up all its nonces.
     """
 
-    changes: int | None
-    history: int | None
-    signed: int | None
+    changes: int
+    history: int
+    signed: int
 
 
 def prune(
@@ -43,18 +44,28 @@ def prune(
     """Prune in transactions of `batch_rows` rows each while `go_on` says so; the rows by what they were,
     where there were some. `connection`: autocommit, as chainfirst_daemon. LeadershipLost as any writer."""
     pruned: dict[str, int] = {}
-    for name, days in (("changes", keep.changes), ("history", keep.history), ("signed", keep.signed)):
-        if days is None:
-            continue
+    for name, days in dataclasses.asdict(keep).items():
         came_to: int | None = 0
         while came_to is not None and go_on():
             with connection.transaction():
                 store.assert_epoch(connection, epoch)
-                values = {"before": now - timedelta(days=days), "after": came_to, "at_most": batch_rows}
-                gone, came_to = _row(connection.execute(_SQL[name], values))
+                gone, came_to = _batch(connection, name, now - timedelta(days=days), came_to, batch_rows)
             if gone:
                 pruned[name] = pruned.get(name, 0) + gone
     return pruned
+
+
+def _batch(
+    connection: Connection, name: str, before: datetime, after: int, at_most: int
+) -> tuple[int, int | None]:
+    """How many rows went, and the last one that was looked at; None: there are no more."""
+    if name == "changes":
+        gone = store.prune_changes(connection, before, at_most)
+        return gone, after if gone == at_most else None
+    gone, came_to = _row(
+        connection.execute(_SQL[name], {"before": before, "after": after, "at_most": at_most})
+    )
+    return gone, came_to
 
 
 def without_bytes(connection: Connection, number: int) -> int:

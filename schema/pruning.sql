@@ -1,13 +1,5 @@
 -- The statements of schema/pruning.py, by name.
 
--- name: changes
-WITH old AS (
-    SELECT seq FROM chain.changes WHERE at < %(before)s AND seq > %(after)s ORDER BY seq LIMIT %(at_most)s
-), pruned AS (
-    DELETE FROM chain.changes c USING old WHERE c.seq = old.seq
-)
-SELECT count(*), CASE WHEN count(*) = %(at_most)s THEN max(seq) END FROM old;
-
 -- name: history
 SELECT gone, came_to FROM intent.prune_history(%(before)s, %(after)s, %(at_most)s);
 

@@ -301,9 +301,9 @@ def record_change(
     return seq
 
 
-def prune_changes(connection: Connection, before: datetime) -> int:
-    """Drop the changes older than that; how many."""
-    return connection.execute(_SQL["prune_changes"], [before]).rowcount
+def prune_changes(connection: Connection, before: datetime, at_most: int | None = None) -> int:
+    """Drop the changes older than that, the oldest first; how many. `at_most` None: all of them."""
+    return connection.execute(_SQL["prune_changes"], [before, at_most]).rowcount
 
 
 def create_event_tables(connection: Connection, layouts: Iterable[layout.EventLayout]) -> None:

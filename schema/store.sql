@@ -95,7 +95,8 @@ INSERT INTO chain.changes (from_block, to_block, kind, added, removed) VALUES (%
 RETURNING seq;
 
 -- name: prune_changes
-DELETE FROM chain.changes WHERE at < %s;
+DELETE FROM chain.changes c USING (SELECT seq FROM chain.changes WHERE at < %s ORDER BY seq LIMIT %s) old
+WHERE c.seq = old.seq;
 
 -- name: as_owner
 SELECT current_setting('role'), set_config('role', 'chainfirst_owner', true);

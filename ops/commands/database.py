@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 import psycopg
@@ -37,7 +38,9 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """How far the database is true to the chain, by its committed cursor; and what it wants of the chain."""
+    """How far the database is true to the chain, by its committed cursor; what it wants of the chain; how
+    large it is, and what a year will need."""
+    from chainfirst.ops.commands import growth
     from chainfirst.schema import store
 
     found = context.load_config(context_)
@@ -48,6 +51,7 @@ def status(
         watching.watch(found, as_json, Console())
         return
     with psycopg.connect(reach.database_url(found)) as connection:
+        size = None
         try:
             cursor = store.read_cursor(connection)
             sources = store.read_sources(connection)
@@ -55,12 +59,15 @@ def status(
             stopped: dict[str, str] = dict(connection.execute(_STOPPED_LANES).fetchall())
         except psycopg.errors.UndefinedTable:
             cursor = None
-    if cursor is None:
+        if cursor is not None:
+            size = growth.read(connection, datetime.now(UTC))
+    if cursor is None or size is None:
         raise errors.ConfigError("this database follows no chain yet", "Start the daemon: chainfirst run.")
     syncing = {name: source.complete_to for name, source in sources.items() if not source.joined}
     facts = dataclasses.asdict(cursor)
     if as_json:
-        typer.echo(json.dumps(facts | {"syncing": syncing, "intents": intents, "stopped_lanes": stopped}))
+        more = {"syncing": syncing, "intents": intents, "stopped_lanes": stopped, "size": size.facts()}
+        typer.echo(json.dumps(facts | more))
         return
     for name, value in facts.items():
         typer.echo(f"{name:16} {'-' if value is None else value}")
@@ -71,6 +78,8 @@ def status(
         typer.echo(f"{'intents':16} {counts}")
     for lane, why in stopped.items():
         typer.echo(f"{'stopped lane':16} {lane}: {why}")
+    for name, said in size.lines():
+        typer.echo(f"{name:16} {said}")
 
 
 @app.command(epilog="Example: chainfirst rebuild")

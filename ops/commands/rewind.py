@@ -31,6 +31,7 @@ def rewind(
     goes too. The rows that stay are compared with the node first.
     """
     from chainfirst.indexer import rewind as plans
+    from chainfirst.schema import pruning
     from chainfirst.schema import rewind as rewinding
 
     found = context.load_config(context_)
@@ -45,6 +46,12 @@ def rewind(
             typer.echo(f"  event.{table}: {count}")
         to = "before the first block" if plan.block is None else f"to block {number} {plan.block.hash}"
         typer.echo(f"rewind {to}: {sum(plan.rows.values())} rows of events go")
+        lost = pruning.without_bytes(connection, number)
+        if lost:
+            typer.echo(
+                f"the bytes signed for {lost} nonces above it are kept no longer (keep_signed_days): what "
+                "the chain still has of them is found again; where it has others now, they can't be sent again"
+            )
         if not yes:
             typer.confirm("Do it?", abort=True)
         connection.execute("SET ROLE chainfirst_daemon")

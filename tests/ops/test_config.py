@@ -135,7 +135,7 @@ def test_what_is_kept_and_where_metrics_are(tmp_path: Path) -> None:
     assert load(tmp_path, text + "9464").metrics.port == 9464
     assert load(tmp_path, text + "9464").database.keep_changes_days == 1
     assert mistakes(tmp_path, text.replace("1\n", "0\n", 1) + "0") == [
-        "database.keep_changes_days: found 0; allowed: a whole number of 1 or more",
+        "database.keep_changes_days: found 0; allowed: a number of days, 1 to 36500",
         "metrics.port: found 0; allowed: a port, 1 to 65535",
     ]
 
