@@ -149,6 +149,22 @@ def _insert(records: Records, table: str, column: str, value: str) -> uuid.UUID:
             return investment
 
 
+def test_an_address_that_is_taken_is_not_shown(records: Records) -> None:
+    """The server logs an error's DETAIL: no personal data belongs there."""
+    other = records.user()
+    records.user(email="Abebe@example.org")
+    for write in (
+        lambda: records.user(email="abebe@Example.org"),
+        lambda: records.update("users", other, email="abebe@example.org"),
+    ):
+        with pytest.raises(psycopg.errors.UniqueViolation) as caught, records.connection.transaction():
+            write()
+        said = caught.value.diag
+        assert (said.constraint_name, said.column_name) == ("users_email", "email")
+        assert said.message_detail is None
+        assert "abebe" not in str(caught.value).lower()
+
+
 def test_a_megabyte_names_its_column(records: Records) -> None:
     """Every column of text that an app writes, from the catalogue."""
     for table, column in _columns(records):

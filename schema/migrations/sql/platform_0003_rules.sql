@@ -274,6 +274,13 @@ BEGIN
     IF NEW.role = 'admin' AND was.role IS DISTINCT FROM 'admin' THEN
         PERFORM platform.check_may(TG_TABLE_NAME, 'role', 'admin');
     END IF;
+    -- the index's own error has the address in its DETAIL, and so in the server's log
+    IF lower(NEW.email) IS DISTINCT FROM lower(was.email) AND EXISTS (
+        SELECT FROM platform.users u WHERE lower(u.email) = lower(NEW.email) AND u.id <> NEW.id
+    ) THEN
+        RAISE EXCEPTION 'email: another user has it' USING ERRCODE = 'unique_violation', SCHEMA = 'platform',
+            TABLE = TG_TABLE_NAME, COLUMN = 'email', CONSTRAINT = 'users_email', HINT = 'Give another one.';
+    END IF;
     IF NEW.wallet IS DISTINCT FROM was.wallet AND EXISTS (
         SELECT FROM platform.investments i
         WHERE i.wallet = NEW.wallet AND i.investor <> NEW.id AND i.status <> 'failed'
