@@ -217,6 +217,20 @@ def test_a_campaign_called_off_in_time_is_cancelled(records: Records, chain: Cha
     )  # fmt: skip
 
 
+def test_a_campaign_that_was_called_off_before_it_moved_in(records: Records) -> None:
+    """It never had a request."""
+    company = records.verified_company()
+    records.chain("SET LOCAL session_replication_role = replica")
+    (campaign,) = records.chain(
+        "INSERT INTO platform.campaigns (company, title, goal, duration_days, document_uri, status,"
+        " approved_at, cancelled_at, cancel_reason)"
+        " VALUES (%s, 'Old', 1, 30, 'ipfs://x', 'approved', now(), now(), 'no permit') RETURNING id",
+        company,
+    )[0]
+    assert one(records, "campaigns", status="cancelled")["id"] == campaign
+    assert read(records, "campaigns", status="approved") == []
+
+
 def test_a_successful_life(records: Records, chain: Chain, stage: Stage) -> None:
     assert is_part(
         {

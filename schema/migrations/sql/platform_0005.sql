@@ -78,6 +78,10 @@ CREATE INDEX ON event.share_certificate_registrar_transferred (address, token_id
 CREATE INDEX requests_unconfirmed_status ON platform.requests
     (subject, purpose, (CASE WHEN outcome IS NULL THEN 'pending' ELSE 'failed' END), row_id)
     WHERE outcome IS DISTINCT FROM 'confirmed';
+-- of campaigns that aren't on the chain
+CREATE INDEX campaigns_status_shown ON platform.campaigns
+    ((CASE WHEN status = 'approved' THEN 'cancelled' ELSE status END), id)
+    WHERE status <> 'approved' OR cancelled_at IS NOT NULL;
 CREATE INDEX investments_wallet ON platform.investments (wallet);
 -- what happens once is asked for by one request, whatever becomes of it
 CREATE UNIQUE INDEX requests_once ON platform.requests (row_id, purpose) WHERE target IS NULL;

@@ -227,13 +227,16 @@ FROM (
             SELECT FROM platform.companies o WHERE o.id = p.company AND o.owner = (SELECT platform.reading_user('issuer'))
         ))
     UNION ALL
+    -- not approved; or moved in from an older platform, where it was called off
     SELECT
-        p.id, p.id, p.company, p.title, p.description, p.document_uri, p.status,
+        p.id, p.id, p.company, p.title, p.description, p.document_uri,
+        CASE WHEN p.status = 'approved' THEN 'cancelled' ELSE p.status END,
         p.goal, p.min_investment, p.max_investment, p.duration_days, p.grace_days, p.threshold_bps,
         0::numeric, 0::bigint, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, p.cancel_reason, p.submitted_at, p.approved_by,
         p.approved_at, p.rejection_reason, p.cancelled_by, p.cancelled_at, p.created_at
     FROM platform.campaigns p
-    WHERE p.status IN ('draft', 'pending', 'rejected')
+    WHERE (p.status <> 'approved' OR p.cancelled_at IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM platform.requests r WHERE r.row_id = p.id AND r.purpose = 'create')
         AND NOT EXISTS (SELECT FROM ledger.campaigns c WHERE platform.uuid_of(c.campaign_id) = p.id)
         AND ((SELECT platform.reads_all()) OR EXISTS (
             SELECT FROM platform.companies o WHERE o.id = p.company AND o.owner = (SELECT platform.reading_user('issuer'))
