@@ -71,7 +71,7 @@ def first_open_nonce(conn: Connection, signer: str) -> int | None:
 
 
 def is_nobodys(conn: Connection, signer: str, used: int, ours: int) -> bool:
-    """Whether the nonce `used`, below the next one, `ours`, has no transaction of ours that could use it."""
+    """Whether the nonce `used`, below the next one, `ours`, has no transaction of ours that could be sent."""
     return bool(rows.value(conn.execute(_SQL["is_nobodys"], {"signer": signer, "used": used, "ours": ours})))
 
 

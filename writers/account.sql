@@ -23,6 +23,12 @@ SELECT %(used)s < %(ours)s
     AND NOT EXISTS (
         SELECT FROM intent.transactions t
         WHERE t.signer = %(signer)s AND t.nonce = %(used)s AND (t.closed_block IS NOT NULL OR t.foreign_hash IS NULL)
+            -- its bytes may have been pruned, and its block lost by a rewind since
+            AND NOT (
+                t.closed_block IS NULL
+                AND EXISTS (SELECT FROM intent.attempts a WHERE a.transaction = t.id AND a.gas IS NOT NULL)
+                AND NOT EXISTS (SELECT FROM intent.attempts a WHERE a.transaction = t.id AND a.raw IS NOT NULL)
+            )
     );
 
 -- name: begin_lane

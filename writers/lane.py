@@ -194,7 +194,7 @@ class Lane:
         used = desk.node.nonce(address)
         if account.is_nobodys(self._conn, address, used, ours):
             return (
-                f"the chain waits for nonce {used} of {address}, which serves no intent any more: nothing "
+                f"the chain waits for nonce {used} of {address}, for which nothing is left to send: nothing "
                 "after it can be mined. Send a transfer of 0 from that account to itself with this nonce"
             )
         where = "blocks that aren't indexed yet hold" if used > ours else self._pools.beyond(desk, ours)

@@ -50,7 +50,7 @@ def rewind(
         if lost:
             typer.echo(
                 f"the bytes signed for {lost} nonces above it are kept no longer (keep_signed_days): what "
-                "the chain still has of them is found again; where it has others now, they can't be sent again"
+                "the chain still has of them is found again; where others are there now: these can't be sent"
             )
         if not yes:
             typer.confirm("Do it?", abort=True)
