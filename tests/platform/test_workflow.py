@@ -369,6 +369,34 @@ def test_what_an_import_left_undone_is_asked_for_once_somebody_says_so(rows: Row
     assert rows.requests(other) == rows.requests(company) == [("register", None)]
 
 
+def test_what_a_row_does_not_want_any_more_is_not_retried(rows: Rows) -> None:
+    """An operator, or an app, sees intents that ended badly, and retries them."""
+
+    def retry(intent: dict[str, Any]) -> None:
+        rows.app.execute("SELECT intent.retry(%s)", [intent["id"]])
+
+    company = rows.company()
+    campaign = rows.campaign(company)
+    rows.call_off(campaign)
+    with pytest.raises(errors.InvalidParameterValue, match="not tried again: the campaign is cancelled"):
+        retry(rows.intent(campaign, "create"))
+    user = rows.investor()
+    rows.set("users", user, kyc_status="expired")
+    first, last = rows.intents(user, "verify")
+    assert first["status"] == "cancelled"
+    with pytest.raises(errors.InvalidParameterValue, match="not tried again: it was superseded") as caught:
+        retry(first)
+    assert caught.value.diag.message_hint and "platform.ask_again('user'" in caught.value.diag.message_hint
+    end(rows, last["key"], "failed", "reverted")
+    retry(last)
+    assert rows.intent(user, "verify")["payload"] == last["payload"]
+    # what the row has mended since is asked for as it is now
+    end(rows, rows.intent(company, "register")["key"], "rejected", "no")
+    rows.set("companies", company, document_uri="https://example.test/other")
+    with pytest.raises(errors.InvalidParameterValue, match="the row wants something else now"):
+        retry(rows.intent(company, "register"))
+
+
 def test_money_that_an_older_contract_holds_is_not_recorded_anew(rows: Rows) -> None:
     with rows.app.transaction():
         rows.app.execute("SET LOCAL ROLE chainfirst_owner")

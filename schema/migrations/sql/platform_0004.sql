@@ -533,6 +533,38 @@ WHEN (
 CREATE TRIGGER requests_insert AFTER INSERT ON intent.intents FOR EACH ROW
 WHEN (NOT starts_with(NEW.key, 'rule:')) EXECUTE FUNCTION platform.note_outcome();
 
+-- A row's intent that was taken back, or superseded, is not to come to life again by intent.retry.
+CREATE FUNCTION platform.guard_retry() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    r platform.requests;
+    wanted record;
+    problem text;
+BEGIN
+    SELECT x.* INTO r FROM platform.requests x WHERE x.key = NEW.key;
+    IF r.key IS NULL THEN
+        RETURN NEW;
+    END IF;
+    SELECT * INTO wanted FROM platform.wish(r.row_id, r.purpose);
+    problem := CASE
+        WHEN EXISTS (SELECT FROM platform.requests n WHERE n.target = r.target AND n.asked_at > r.asked_at)
+            THEN 'it was superseded'
+        WHEN wanted.why_not IS NOT NULL THEN wanted.why_not
+        WHEN (NEW.kind, NEW.payload) IS DISTINCT FROM (wanted.kind, jsonb_strip_nulls(wanted.payload))
+            THEN 'the row wants something else now'
+    END;
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION '% is not tried again: %', NEW.key, problem USING ERRCODE = 'invalid_parameter_value',
+            HINT = format('Mend the row, then: SELECT platform.ask_again(%L, %L)', r.subject, r.row_id);
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION platform.guard_retry() IS 'Refuses to try again for a row what the row does not want any more';
+CREATE TRIGGER guard_retry BEFORE INSERT ON intent.intents FOR EACH ROW
+WHEN (NEW.generation > 1 AND NOT starts_with(NEW.key, 'rule:'))
+EXECUTE FUNCTION platform.guard_retry();
+
 REVOKE ALL ON FUNCTION
     intent.latest(text), intent.place(text, jsonb, text, text), intent.take_back(uuid, text, boolean), platform.units(numeric),
     platform.parent(uuid, text), platform.issuer(uuid), platform.had_wallet(uuid, text), platform.wish(uuid, text),
@@ -540,5 +572,6 @@ REVOKE ALL ON FUNCTION
     platform.campaign_parent(uuid), platform.supersede(text, text), platform.ask(text, uuid, text, integer),
     platform.in_flight(uuid), platform.drop_wallet(text), platform.renew(uuid),
     platform.ask_for_user(), platform.ask_for_company(), platform.document_of(uuid), platform.take_back(uuid, text, text),
-    platform.ask_for_campaign(), platform.ask_for_investment(), platform.note_outcome()
+    platform.ask_for_campaign(), platform.ask_for_investment(), platform.note_outcome(),
+    platform.guard_retry()
 FROM PUBLIC;
