@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 DJANGO := examples/django/.venv/.installed
+GRAFANA := ops/grafana/.venv/.installed
 SERVERS := examples/graphql/node_modules/.package-lock.json examples/rest/node_modules/.package-lock.json
-DEBIAN := chromium fonts-dejavu-core iproute2 libseccomp2 systemd util-linux
+DEBIAN := chromium fonts-dejavu-core iproute2 libseccomp2 prometheus systemd util-linux
 
 .PHONY: demo test test-apps apps debian soak bench lint clean
 
@@ -17,14 +18,18 @@ demo: $(STAMP)
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -m "not soak and not apps" -n 2 --dist worksteal
 
-# The apps of examples/ against the real daemon, with what they need: Django, PostGraphile, a REST server, Chromium.
+# The apps of examples/ against the real daemon, with what they need: Django, PostGraphile, a REST server, Chromium,
+# Prometheus and what makes the dashboard.
 test-apps: $(STAMP) apps debian
 	$(BIN)/python -m pytest -m apps -n 2 --dist loadgroup --timeout 600 tests/apps
 
-apps: $(STAMP) $(DJANGO) $(SERVERS)
+apps: $(STAMP) $(DJANGO) $(GRAFANA) $(SERVERS)
 
 $(DJANGO): examples/django/requirements.txt
 	$(MAKE) -C examples/django .venv/.installed
+
+$(GRAFANA): ops/grafana/requirements.txt
+	$(MAKE) -C ops/grafana .venv/.installed
 
 # npm and node of the wheel: PostGraphile wants a newer one than Debian has
 examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | $(STAMP)
@@ -59,4 +64,4 @@ $(STAMP): requirements.lock pyproject.toml
 
 clean:
 	-test -x $(BIN)/chainfirst && $(BIN)/chainfirst dev down
-	rm -rf .venv .chainfirst build *.egg-info examples/django/.venv examples/*/node_modules
+	rm -rf .venv .chainfirst build *.egg-info examples/django/.venv ops/grafana/.venv examples/*/node_modules

@@ -33,7 +33,7 @@ def _ours(metric: str, **labels: str) -> str:
 
 
 def _level(
-    alert: str, minutes: int, metric: str, bad: float, good: float, step: int = 1, **labels: str
+    alert: str, minutes: int, metric: str, bad: float, good: float, *, step: int = 1, **labels: str
 ) -> Case:
     """A gauge that is bad for a while. `minutes`: the alert's `for`."""
     held = minutes // step + 4
