@@ -199,7 +199,7 @@ def test_metrics_are_served_and_jobs_run(
             "chainfirst_leader 1.0",
             "chainfirst_database_reachable 1.0",
             f'chainfirst_endpoint_usable{{endpoint="{fresh_anvil.url}"}} 1.0',
-            'chainfirst_build_info{chain_id="31337",version="0.1.0"} 1.0',
+            'chainfirst_build_info{chain_id="31337",name="",version="0.1.0"} 1.0',
         ):
             assert line in text.splitlines()
         with Running(file) as second:  # the port is taken
