@@ -7,7 +7,8 @@ SELECT set_config('role', 'chainfirst_owner', true), set_config('chainfirst.impo
 SELECT count(*) FROM intent.intents;
 
 -- name: verified_wallets
-SELECT investor FROM ledger.investors WHERE verified;
+SELECT investor FROM ledger.investors
+WHERE verified AND changed_block <= (SELECT final_number FROM chain.cursor);
 
 -- name: add_request
 INSERT INTO platform.requests (key, subject, row_id, purpose, revision, outcome, error, target)
