@@ -17,7 +17,7 @@ import pytest
 from chainfirst.ops.dev import postgres
 from chainfirst.ops.dev.postgres import Cluster
 from chainfirst.ops.errors import ConfigError
-from chainfirst.schema import folds, migrate, revisions, store
+from chainfirst.schema import folds, migrate, revisions, roles, store
 from psycopg import sql
 
 DUMP = Path(__file__).parents[1] / "data" / "core_0002.sql.gz"
@@ -125,6 +125,45 @@ def test_nothing_is_lost_and_the_new_version_takes_over_from_the_old(url: str) -
             assert looker.execute(sql.SQL("SELECT count(*) > 0 FROM {}").format(fold.table)).fetchone() == (
                 True,
             )
+
+
+def test_the_way_back(pg_cluster: Cluster, url: str, tmp_path: Path) -> None:
+    """As docs/upgrade.md says: the dump, into an empty database with its rights."""
+
+    def run(program: str, *arguments: str, said: bytes | None = None) -> bytes:
+        command = [str(postgres.programs() / program), *arguments]
+        return subprocess.run(command, check=True, input=said, stdout=subprocess.PIPE).stdout
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.info.dbname
+        tables = columns(connection)
+        before = rows(connection, tables)
+    dump = tmp_path / "before.dump"
+    dump.write_bytes(run("pg_dump", "--format=custom", url))
+    migrate.migrate(migrate.engine(url), platform_enabled=True)
+    login = f"login_{secrets.token_hex(4)}"
+    try:
+        with psycopg.connect(pg_cluster.url(), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        made = roles.as_text(roles.Wanted(name, login, [], []))
+        run("psql", "--no-psqlrc", "--quiet", pg_cluster.url(), said=made.encode())
+        run(
+            "pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={url}", said=dump.read_bytes()
+        )
+        with psycopg.connect(f"{url}&user={login}", autocommit=True) as connection:
+            connection.execute("SET ROLE chainfirst_daemon")
+            assert store.acquire_leadership(connection) is not None
+        with psycopg.connect(url, autocommit=True) as connection:
+            assert columns(connection) == tables
+            after = rows(connection, tables)
+            assert {name for name in tables if after[name] != before[name]} == {"chain.leader"}
+            assert folds.verify_ledger(connection) == []
+        migrate.migrate(migrate.engine(url), platform_enabled=True)  # and forward again
+    finally:
+        with psycopg.connect(pg_cluster.url(), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login)))
+            pg_cluster.ensure_database(name)  # for the fixture to drop
 
 
 def test_what_a_newer_version_migrated_is_refused_with_the_way_back(url: str) -> None:
