@@ -71,7 +71,7 @@ def _pair(
     alert: str, minutes: int, watched: tuple[str, float, float], other: tuple[str, float], **labels: str
 ) -> Case:
     """Two gauges with the same labels: the first one's bad and good value, the other's for good."""
-    first = _level(alert, minutes, watched[0], watched[1], watched[2], **labels)
+    first = _level(alert, minutes, watched[0], watched[1], watched[2], step=1, **labels)
     beside = (_ours(other[0], **labels), _values((other[1], len(first.series[0][1]))))
     return Case(alert, (*first.series, beside), first.before, first.fires, first.over)
 

@@ -48,7 +48,7 @@ def test_it_is_what_the_script_makes() -> None:
 
 
 def test_no_two_panels_lie_on_one_another() -> None:
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in panels():
         at = panel["gridPos"]
         cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
