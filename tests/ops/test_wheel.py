@@ -14,7 +14,16 @@ from chainfirst.tests.ops import wheels
 
 ROOT = Path(__file__).parents[2]
 # beside the packages: what only developers need
-LEFT_OUT = ("bench", "tests", "contracts/src", "contracts/compiler")
+LEFT_OUT = (
+    "bench",
+    "tests",
+    "contracts/src",
+    "contracts/compiler",
+    "ops/grafana/.venv",
+    "ops/grafana/Makefile",
+    "ops/grafana/generate.py",
+    "ops/grafana/requirements.txt",
+)
 READ = """
 import json, sys
 from importlib import resources
