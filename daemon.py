@@ -390,12 +390,14 @@ def _jobs(
         numbers.treasury_balance.set(has.balance)
         numbers.treasury_allowance.set(has.allowance)
 
+    places: dict[str, int] = {}
+
     def prune() -> None:
         epoch = leader.epoch
         if epoch is None:
             return
         with _connect(found, f"{session.APPLICATION}: pruning", numbers) as connection:
-            gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database)
+            gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database, places)
         if gone:
             log.get("jobs").info("pruned", **gone)
 

@@ -87,14 +87,16 @@ def prune(
     epoch: int,
     now: datetime,
     keep: config.Database,
+    places: dict[str, int],
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, int]:
-    """Take away what is older than the settings say, for some seconds: the next run goes on. What went, and
-    how many rows. Before that the tables' sizes are noted, once a day. LeadershipLost as any writer."""
+    """Take away what is older than the settings say, for some seconds: the next run goes on at `places`. What
+    went, and how many rows. Before that the tables' sizes are noted, once a day. LeadershipLost as any
+    writer."""
     until = clock() + PRUNE_FOR_SECONDS
     sizes.note(connection, epoch, now)
     kept = pruning.Keep(keep.keep_changes_days, keep.keep_history_days, keep.keep_signed_days)
-    return pruning.prune(connection, epoch, now, kept, lambda: clock() < until)
+    return pruning.prune(connection, epoch, now, kept, lambda: clock() < until, places)
 
 
 def give_up_kyc_files(connection: session.Connection, epoch: int, now: datetime, keep_days: int) -> int:

@@ -39,19 +39,24 @@ def prune(
     now: datetime,
     keep: Keep,
     go_on: Callable[[], bool],
+    places: dict[str, int],
     batch_rows: int = BATCH_ROWS,
 ) -> dict[str, int]:
     """Prune in transactions of `batch_rows` rows each while `go_on` says so; the rows by what they were,
-    where there were some. `connection`: autocommit, as chainfirst_daemon. LeadershipLost as any writer."""
+    where there were some. `connection`: autocommit, as chainfirst_daemon. `places`: where the last run came
+    to, empty at first: however much must stay, what lies behind it has its turn. LeadershipLost as any
+    writer."""
     pruned: dict[str, int] = {}
     for name, days in dataclasses.asdict(keep).items():
-        came_to: int | None = 0
+        came_to: int | None = places.pop(name, 0)
         while came_to is not None and go_on():
             with connection.transaction():
                 store.assert_epoch(connection, epoch)
                 gone, came_to = _batch(connection, name, now - timedelta(days=days), came_to, batch_rows)
             if gone:
                 pruned[name] = pruned.get(name, 0) + gone
+        if came_to is not None:
+            places[name] = came_to
     return pruned
 
 

@@ -143,8 +143,8 @@ def test_changes_are_pruned_by_age_by_the_leader_alone(connection: session.Conne
             [days, days, NOW - timedelta(days=days)],
         )
     with pytest.raises(store.LeadershipLost):
-        jobs.prune(connection, epoch + 1, NOW, config.Database())
-    assert jobs.prune(connection, epoch, NOW, config.Database(keep_changes_days=7)) == {"changes": 2}
+        jobs.prune(connection, epoch + 1, NOW, config.Database(), {})
+    assert jobs.prune(connection, epoch, NOW, config.Database(keep_changes_days=7), {}) == {"changes": 2}
     kept = connection.execute("SELECT from_block FROM chain.changes ORDER BY 1").fetchall()
     assert kept == [(1,), (6,)]
 

@@ -128,21 +128,21 @@ def test_what_is_over_goes_and_what_may_matter_stays(
     intents.add("its nonce is open", closed=None)  # settled by somebody else's transaction
 
     with pytest.raises(store.LeadershipLost):
-        pruning.prune(daemon, epoch + 1, NOW, KEEP, lambda: True)
+        pruning.prune(daemon, epoch + 1, NOW, KEEP, lambda: True, {})
     asked: list[bool] = []
 
     def go_on() -> bool:
         asked.append(True)
         return True
 
-    gone = pruning.prune(daemon, epoch, NOW, KEEP, go_on, batch_rows=2)
+    gone = pruning.prune(daemon, epoch, NOW, KEEP, go_on, {}, batch_rows=2)
     assert gone["signed"] == 3
     assert intents.with_history() == stays
     assert intents.with_bytes() == stays
     assert len(asked) > 10  # two rows at a time
     hashes = intents.admin.execute("SELECT count(DISTINCT hash) FROM intent.attempts").fetchone()
     assert hashes == (8,)  # what used a nonce stays known
-    assert pruning.prune(daemon, epoch, NOW, KEEP, lambda: True) == {}
+    assert pruning.prune(daemon, epoch, NOW, KEEP, lambda: True, {}) == {}
     assert pruning.without_bytes(daemon, 4) == 3
     assert pruning.without_bytes(daemon, FINAL) == 0
 
@@ -160,10 +160,27 @@ def test_a_batch_takes_no_more_than_it_may_and_a_run_ends_when_it_must(
         [NOW - timedelta(days=8)],
     )
     turns = iter([True, True, False, True, False, True, False])
-    gone = pruning.prune(daemon, epoch, NOW, KEEP, lambda: next(turns), batch_rows=3)
+    places: dict[str, int] = {}
+    gone = pruning.prune(daemon, epoch, NOW, KEEP, lambda: next(turns), places, batch_rows=3)
     assert gone == {"changes": 6, "history": 3, "signed": 3}
     kept = intents.admin.execute("SELECT from_block FROM chain.changes ORDER BY 1").fetchall()
     assert kept == [(7,), (8,), (9,)]  # the oldest went first
+
+
+def test_what_must_stay_keeps_nothing_behind_it_from_its_turn(
+    intents: Intents, daemon: psycopg.Connection[Any]
+) -> None:
+    epoch = store.acquire_leadership(daemon)
+    assert epoch is not None
+    for number in range(9):
+        intents.add(f"open {number}", outcome=None, closed=None)
+    intents.add("over")
+    places: dict[str, int] = {}
+    for _ in range(40):  # runs that have time for a batch of each
+        turns = iter([True, True, False, True, False])
+        pruning.prune(daemon, epoch, NOW, KEEP, lambda turns=turns: next(turns), places, batch_rows=2)  # type: ignore[misc]
+    assert "over" not in intents.with_history() | intents.with_bytes()
+    assert len(intents.with_bytes()) == 9
 
 
 def test_the_daemon_can_delete_no_history_and_change_no_bytes_by_itself(

@@ -20,7 +20,7 @@ def test_pruned_and_rewound_it_is_found_by_its_hash_and_sent_by_nobody(world: Wo
     world.round()
     nonces, used = world.own_nonces(), world.nonce()
     gone = pruning.prune(
-        world.connection, world.epoch, datetime.now(UTC) + timedelta(days=2), KEEP, lambda: True
+        world.connection, world.epoch, datetime.now(UTC) + timedelta(days=2), KEEP, lambda: True, {}
     )
     assert gone["signed"] == len(intents)
     assert [world.history(each) for each in intents] == [[], []]
@@ -45,7 +45,9 @@ def test_pruned_and_on_another_chain_it_is_not_sent_and_said(world: World) -> No
     snapshot, nonce = world.rpc("evm_snapshot"), world.nonce()
     intent = world.submit("investor.set_verified", **verified(1))
     world.finish()
-    pruning.prune(world.connection, world.epoch, datetime.now(UTC) + timedelta(days=2), KEEP, lambda: True)
+    pruning.prune(
+        world.connection, world.epoch, datetime.now(UTC) + timedelta(days=2), KEEP, lambda: True, {}
+    )
     world.rpc("evm_revert", snapshot)
     world.rpc("anvil_dropAllTransactions")
     to_block(world, start)
