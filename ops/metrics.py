@@ -93,7 +93,9 @@ class Metrics:
             return Histogram(f"chainfirst_{name}", what, labels, registry=registry, buckets=buckets)
 
         # the process
-        self.build = Info("chainfirst_build", "The version that runs, the chain, and the daemon's name", registry=registry)
+        self.build = Info(
+            "chainfirst_build", "The version that runs, the chain, and the daemon's name", registry=registry
+        )
         self.leader = gauge("leader", "1: this daemon leads; 0: it stands by or has no database")
         self.fatal = gauge("fatal_error", "1: it ended by this error, and is about to exit", "error")
         self.steps_failed = counter("steps_failed", "Steps that raised, by error class", "part", "error")
