@@ -98,6 +98,9 @@ def test_a_refusal_in_a_block_that_is_reorganised_away_counts_no_longer(world: W
     world.mine(3)
     world.round()
     intent = hopeless(world)
+    # with something in it: an empty block that replaces an empty one in the same second has the same hash
+    somebody = world.rpc("eth_accounts")[5]
+    world.rpc("eth_sendTransaction", {"from": somebody, "to": somebody})
     world.mine()
     world.round()
     first = world.head()
