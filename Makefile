@@ -21,7 +21,7 @@ test: $(STAMP) lint
 # The apps of examples/ against the real daemon, with what they need: Django, PostGraphile, a REST server, Chromium,
 # Prometheus and what makes the dashboard.
 test-apps: $(STAMP) apps debian
-	$(BIN)/python -m pytest -m apps -n 2 --dist loadgroup --timeout 600 tests/apps
+	$(BIN)/python -m pytest -m apps -n 2 --dist loadgroup --timeout 600
 
 apps: $(STAMP) $(DJANGO) $(GRAFANA) $(SERVERS)
 

@@ -110,6 +110,7 @@ def clone(server_dir: Path) -> Path:
     return server_dir
 
 
+@pytest.mark.apps
 def test_its_walk_leads_to_a_confirmed_investment(clone: Path) -> None:
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("CHAINFIRST_", "PG"))}
     walk, said = script()

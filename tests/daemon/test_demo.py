@@ -114,6 +114,7 @@ def no_key_is_said(home: Path, said: str) -> None:
     assert holder.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.apps
 def test_interrupted_it_takes_everything_down(home: Path) -> None:
     playing = demo(home)
     assert playing.stdout is not None
