@@ -1,13 +1,14 @@
 #!/bin/bash
 # debian.sh FOLDER SCRIPT: runs SCRIPT as root on a copy of this system that is thrown away at its end, with all
 # processes that it started. FOLDER is /root/install there. Started by: unshare --mount --pid --fork --kill-child
+# Exit code 77: the kernel doesn't give this machine such a copy.
 set -euo pipefail
 folder=$1 script=$2
 scratch=$folder/scratch
 mkdir "$scratch"
-mount -t tmpfs tmpfs "$scratch"
+mount -t tmpfs tmpfs "$scratch" || exit 77
 mkdir "$scratch/upper" "$scratch/work" "$scratch/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$scratch/upper,workdir=$scratch/work" "$scratch/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$scratch/upper,workdir=$scratch/work" "$scratch/root" || exit 77
 cd "$scratch/root"
 mount -t proc proc proc
 mount --rbind /sys sys

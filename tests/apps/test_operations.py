@@ -78,6 +78,8 @@ def test_a_bare_debian_gets_a_running_watched_daemon(server_dir: Path) -> None:
         check=False,
     )  # fmt: skip
     said = done.stdout
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip(f"no throw-away copy of this system can be made here: {done.stderr[-300:]}")
     assert done.returncode == 0, said[-3000:] + done.stderr[-5000:]
     assert "all is well" in said
     assert "WRONG" not in said

@@ -17,6 +17,8 @@ def test_a_leader_whose_host_falls_silent_is_replaced_within_ten_seconds() -> No
     done = subprocess.run(
         ["unshare", "--net", sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=120
     )
+    if "unshare failed" in done.stderr or "Unknown device type" in done.stderr:
+        pytest.skip(f"no network namespace or no cable can be made here: {done.stderr[-300:]}")
     assert done.returncode == 0, done.stderr[-4000:]
     seconds = float(done.stdout)
     assert seconds < MOST_SECONDS, seconds
