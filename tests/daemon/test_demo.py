@@ -59,6 +59,7 @@ def nothing_is_left(home: Path) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.apps
 def test_it_plays_checks_and_takes_everything_down(home: Path) -> None:
     # the user's own settings must not lead it to another database
     played = demo(home, CHAINFIRST_DATABASE__URL="postgresql://127.0.0.1:1/none")

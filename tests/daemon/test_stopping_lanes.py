@@ -17,6 +17,7 @@ from chainfirst.tests.indexer.served import Proxy
 from chainfirst.tests.writers.web3signer_server import Web3SignerServer
 from eth_account import Account
 
+pytestmark = pytest.mark.apps  # each waits out the time that a stop may take
 SIGNER = Account.from_key(KEY).address.lower()
 SIZES = (2, 3, 5, 7)
 
