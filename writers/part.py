@@ -4,6 +4,7 @@ They write only while this daemon leads: each takes the leader's epoch, works on
 begins anew when either is another.
 """
 
+import abc
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ class Endpoints(Protocol):
         """All of them; whether one is well."""
 
 
-class Following:
+class Following(abc.ABC):
     """A part that works on a session of its own while this daemon leads."""
 
     def __init__(self, name: str, leader: Leads, connect: Connect) -> None:
@@ -94,11 +95,12 @@ class Following:
         if connection is not None:
             connection.close()
 
-    def _begin(self, connection: session.Connection, epoch: int) -> None:
-        """A new session, or a new epoch."""
+    def _begin(self, connection: session.Connection, epoch: int) -> None:  # noqa: B027
+        """A new session, or a new epoch: nothing, for most."""
 
+    @abc.abstractmethod
     def _work(self, connection: session.Connection, epoch: int) -> float:
-        raise NotImplementedError
+        """One unit of work, while this daemon leads; the seconds until there may be more."""
 
 
 class LanePart(Following):
