@@ -1,15 +1,12 @@
 """Command line and wiring: reads the config, builds the parts, runs them."""
 
-import dataclasses
 import faulthandler
-import functools
 import gc
 import importlib.metadata
 import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,11 +29,13 @@ from chainfirst.ops.commands import (
     lanes,
     moving,
     parts,
+    periodic,
     persons,
     reconcile,
     rewind,
     roles,
     serving,
+    sessions,
     sources,
 )
 from chainfirst.ops.systemd import notify, watch
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from chainfirst.indexer.rpc.pool import Pool
     from chainfirst.indexer.structs import Header
     from chainfirst.indexer.wiring import Contract
-    from chainfirst.ops import jobs, running, session
+    from chainfirst.ops import running, session
     from chainfirst.ops.metrics import Metrics
     from chainfirst.writers.answers import Class
     from chainfirst.writers.wiring import Lanes
@@ -70,7 +69,6 @@ app.add_typer(moving.app, name="import")
 app.add_typer(demo.app)
 
 POLL_SECONDS = 0.25  # without WebSocket, and behind it: some reorganisations announce nothing
-CHECK_ENDPOINTS_SECONDS = 10.0
 FIRST_RANGES = (10, 10_000, 4_000_000)  # blocks in the first range, in the largest one, bytes aimed at
 
 
@@ -147,14 +145,14 @@ def _run(context_: typer.Context, reset_dev: bool, notifier: notify.Notifier) ->
         loop.wake()
 
     heads = [Heads(url, new_head, _head_of(pool)) for url in urls["ws"]]
-    jobs = _jobs(found, pool, leader, writers, numbers, told)
+    jobs = periodic.build(found, pool, leader, writers, numbers, told)
     teller = watch.Teller(notifier, told)
     closers: list[tuple[str, Callable[[], None]]] = [("systemd", teller.close)]
     closers += [(f"heads {each.name}", each.close) for each in heads]
     closers += [("endpoints", pool.close), ("jobs", jobs.close)]
     live = serving.live(version, pool, numbers, lambda: leader.epoch is not None)
     served = serving.build(
-        found, numbers, lambda name: _connect(found, name, numbers, "page"), live, supervisor.add
+        found, numbers, lambda name: sessions.connect(found, name, numbers, "page"), live, supervisor.add
     )
     closers += served.closers
 
@@ -208,7 +206,7 @@ def _write(
         return lambda answer: numbers.sends.labels(lane, answer.value).inc()
 
     def connect(application: str) -> psycopg.Connection[Any]:
-        return _connect(found, application, numbers)
+        return sessions.connect(found, application, numbers)
 
     wakes = [
         supervisor.add(part.LanePart(signer, lane, writers.decoder, pool, leader, connect, counts(name))).wake
@@ -231,21 +229,6 @@ def _write(
 
         wakes.append(supervisor.add(part.RulesPart(follow, leader, connect)).wake)
     return wakes
-
-
-def _connect(
-    found: settings.Config, application: str, numbers: "Metrics", part: str | None = None
-) -> psycopg.Connection[Any]:
-    """A session with the daemon's rights. Its statements are counted as those of `part`, else of what its
-    name says behind the colon."""
-    from chainfirst.ops import session
-
-    part = part or application.rpartition(": ")[2]
-    meter = numbers.database_seconds.labels(part).observe
-    name = session.named(application, found.instance)
-    connection = session.connect(reach.database_url(found), name, meter)
-    connection.execute("SET ROLE chainfirst_daemon")
-    return connection
 
 
 def _leader(
@@ -319,123 +302,12 @@ def _leader(
         logger.info("standing_by", why="another daemon leads this database")
 
     return session.Leader(
-        lambda: _connect(found, session.APPLICATION, numbers, "indexer"),
+        lambda: sessions.connect(found, session.APPLICATION, numbers, "indexer"),
         build,
         on_session=lambda reachable: numbers.database_reachable.set(reachable),
         on_lead=lead,
         on_stand_by=stand_by,
     )
-
-
-def _jobs(
-    found: settings.Config,
-    pool: "Pool",
-    leader: "session.Leader",
-    writers: "Lanes | None",
-    numbers: "Metrics",
-    told: watch.Watch,
-) -> "jobs.Jobs":
-    """What is periodic: endpoints' health, numbers from database and contracts, pruning."""
-    from chainfirst.ops import jobs, metrics, sampling, session
-    from chainfirst.schema import store
-
-    kinds = {kind for _, lane in writers.lanes.values() for kind in lane.kinds} if writers else set[str]()
-    sampler = sampling.Sampler(numbers, kinds)
-
-    def check() -> None:
-        pool.check()
-        now = time.monotonic()
-        numbers.endpoints(
-            metrics.EndpointHealth(
-                each.name,
-                each.in_use,
-                each.paused_until <= now,
-                each.head,
-                each.latency_seconds,
-                each.failures,
-            )
-            for each in pool.states()
-        )
-        told.head(max((each.head for each in pool.states() if each.head is not None), default=0))
-
-    def sample() -> None:
-        with _connect(found, f"{session.APPLICATION}: metrics", numbers) as connection:
-            sampler.sample(connection)
-
-    def compare_ledger() -> None:
-        from chainfirst.schema import folds
-
-        with _connect(found, f"{session.APPLICATION}: ledger", numbers) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            with connection.transaction():
-                syncing = {table for table, each in store.read_sources(connection).items() if not each.joined}
-                whole = [
-                    each.name
-                    for each in folds.FOLDS
-                    if not any(table in syncing for table, _ in each.sources)
-                ]
-                differing = folds.verify_ledger(connection)
-        for each in differing:
-            if each.relation in whole:
-                log.get("ledger").error("difference", relation=each.relation, kind=each.kind)
-        sampling.ledger(numbers, whole, (each.relation for each in differing))
-
-    def treasury() -> None:
-        from chainfirst.writers import node
-        from chainfirst.writers import treasury as treasuries
-
-        assert writers is not None
-        with pool.pinned() as client:
-            has = treasuries.funds(node.Node(client.endpoint), writers.contracts)
-        numbers.treasury_balance.set(has.balance)
-        numbers.treasury_allowance.set(has.allowance)
-
-    places: dict[str, int] = {}
-
-    def prune() -> None:
-        epoch = leader.epoch
-        if epoch is None:
-            return
-        with _connect(found, f"{session.APPLICATION}: pruning", numbers) as connection:
-            gone = jobs.prune(connection, epoch, datetime.now(UTC), found.database, places)
-        if gone:
-            log.get("jobs").info("pruned", **gone)
-
-    def reconcile() -> None:
-        from chainfirst.writers import node
-        from chainfirst.writers import reconcile as reconciling
-
-        epoch = leader.epoch
-        if epoch is None:
-            return
-        name = f"{session.APPLICATION}: reconcile"
-        with _connect(found, name, numbers) as connection, pool.pinned() as client:
-            report = reconciling.reconcile(connection, node.Node(client.endpoint), epoch)
-        for each in report.differences:
-            log.get("reconcile").error("difference", **dataclasses.asdict(each))
-
-    def give_up_files(keep_days: int) -> None:
-        epoch = leader.epoch
-        if epoch is None:
-            return
-        with _connect(found, f"{session.APPLICATION}: files", numbers) as connection:
-            files = jobs.give_up_kyc_files(connection, epoch, datetime.now(UTC), keep_days)
-        if files:
-            log.get("jobs").info("kyc_files_to_delete", files=files, see="platform.kyc_files_to_delete")
-
-    periodic = jobs.Jobs(numbers)
-    if found.platform.enabled and found.platform.keep_kyc_days is not None:
-        give_up = functools.partial(give_up_files, found.platform.keep_kyc_days)
-        periodic.every(jobs.GIVE_UP_FILES_SECONDS, "give_up_kyc_files", give_up)
-    if found.platform.enabled:
-        periodic.every(jobs.RECONCILE_SECONDS, "reconcile", reconcile)
-        periodic.every(jobs.LEDGER_SECONDS, "compare_ledger", compare_ledger)
-        if writers is not None:
-            periodic.every(jobs.TREASURY_SECONDS, "treasury", treasury)
-    periodic.every(CHECK_ENDPOINTS_SECONDS, "check_endpoints", check)
-    periodic.every(jobs.SAMPLE_SECONDS, "sample_database", sample)
-    periodic.every(jobs.PRUNE_SECONDS, "prune", prune)
-    return periodic
 
 
 def _exit_at_once(error: errors.ChainfirstError | None, notifier: notify.Notifier) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from chainfirst import daemon
 from chainfirst.ops import config, jobs, metrics, session
+from chainfirst.ops.commands import periodic
 from chainfirst.ops.errors import ChainfirstError
 from chainfirst.schema import store
 from prometheus_client import CollectorRegistry
@@ -301,9 +302,9 @@ def test_the_daemon_does_it_by_its_settings(
         leader = SimpleNamespace(epoch=one(db, "SELECT epoch FROM chain.leader"))
         needed = {"leader": leader, "found": config.load(file, {})}
         needed["numbers"] = metrics.Metrics(CollectorRegistry())
-        jobs_of: Any = daemon._jobs
-        periodic = jobs_of(**dict.fromkeys(inspect.signature(jobs_of).parameters) | needed)
-        job = periodic._scheduler.get_job("give_up_kyc_files")
+        jobs_of: Any = periodic.build
+        jobs = jobs_of(**dict.fromkeys(inspect.signature(jobs_of).parameters) | needed)
+        job = jobs._scheduler.get_job("give_up_kyc_files")
         _, work, _ = job.args
         work()
         assert one(db, "SELECT count(file_reference) FROM platform.kyc_documents") == left
